@@ -1,0 +1,117 @@
+"""Every error that Sternpost raises on purpose, and the exit code a command ends with when one reaches it.
+
+    SternpostError
+    |-- UsageError              2   the call or the settings are wrong
+    |-- ForkError               2   an engine opened before a fork was used after it
+    |-- ContractError          20   a table or row has the wrong columns or types
+    |   `-- ContractViolation  20   rows break the contract's rules; `.violations` lists them
+    |-- FeatureError           20   a feature cannot be compiled; names function, line, cause, replacement
+    |-- KernelError            40   compiled features cannot be loaded or called
+    |-- ModelError             40   a model cannot be loaded or run
+    |-- ExportError            40   an estimator cannot be turned into ONNX
+    |   `-- ParityError        40   it can, but the two disagree; `.worst` shows the worst row
+    |-- BundleError            40   a bundle cannot be opened
+    |   |-- BundleCorrupt      40   content missing, extra, truncated or altered; names the part
+    |   |-- BundleVersion      40   written in a format this version does not read
+    |   |-- GoldenMismatch     40   the golden rows do not replay to the same bits on this machine
+    |   `-- SignatureError     40   unsigned, or signed by somebody else
+    `-- DataError              50   reading or writing data failed; trying again may help
+
+Messages carry the value, the place and the next step. A caller that wants one `except` takes `SternpostError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from sternpost._core import Violation
+
+
+class SternpostError(Exception):
+    """Root of the tree. `exit_code` is what a command returns when this error ends it."""
+
+    exit_code: ClassVar[int] = 70
+
+
+class UsageError(SternpostError):
+    """The call, the command line or the settings file is wrong."""
+
+    exit_code = 2
+
+
+class ForkError(SternpostError):
+    """An engine opened before a fork was used in the child process."""
+
+    exit_code = 2
+
+
+class ContractError(SternpostError):
+    """Columns are missing, unknown or of the wrong type; nothing was scored."""
+
+    exit_code = 20
+
+
+class ContractViolation(ContractError):
+    """Rows break the contract's rules. `violations` holds them, in row order."""
+
+    def __init__(self, message: str, violations: Sequence[Violation] = ()) -> None:
+        super().__init__(message)
+        self.violations = tuple(violations)
+
+
+class FeatureError(SternpostError):
+    """A feature cannot become part of a kernel."""
+
+    exit_code = 20
+
+
+class KernelError(SternpostError):
+    """Compiled features cannot be loaded or called on this machine."""
+
+    exit_code = 40
+
+
+class ModelError(SternpostError):
+    """A model cannot be loaded or run."""
+
+    exit_code = 40
+
+
+class ExportError(SternpostError):
+    """An estimator cannot be turned into ONNX."""
+
+    exit_code = 40
+
+
+class ParityError(ExportError):
+    """The exported model and the estimator disagree beyond the stated difference."""
+
+
+class BundleError(SternpostError):
+    """A bundle cannot be opened."""
+
+    exit_code = 40
+
+
+class BundleCorrupt(BundleError):
+    """Content is missing, extra, truncated or altered."""
+
+
+class BundleVersion(BundleError):
+    """The bundle's format is not one this version reads."""
+
+
+class GoldenMismatch(BundleError):
+    """The golden rows inside the bundle do not replay to the same bits here."""
+
+
+class SignatureError(BundleError):
+    """The bundle is unsigned, or its signature does not fit the trusted key."""
+
+
+class DataError(SternpostError):
+    """Reading or writing data failed."""
+
+    exit_code = 50
