@@ -1,0 +1,284 @@
+"""Features to one kernel: functions are compiled, fused into a single loop over rows, and linked into one module.
+
+What is compiled, for features `a(x)` and `b(a, y)`:
+
+    def kernel(n, f64, i64, i32, i8, out):
+        for r in range(n):
+            x = f64[0][r]; y = f64[1][r]
+            a = null if is_null(x) else feature_a(x)
+            b = null if is_null(a) or is_null(y) else feature_b(a, y)
+            out[0][r] = a; out[1][r] = b
+
+The compiler's inner function is taken, which returns a status and never touches the interpreter; a function pointer
+made the usual way would print an exception and lose the rest of the rows. The calling convention is written in
+`docs/bundle-format.md`. Compiling uses internals of numba (`compile_extra`, code libraries): this is the one module
+that knows them, and its version is pinned.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import types as python_types
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+from numba.core import compiler, config, types
+from numba.core.errors import NumbaError
+from numba.core.registry import cpu_target
+
+from sternpost.contract import ContractSpec
+from sternpost.contract.types import NULL_INT, ColumnType
+from sternpost.errors import FeatureError, KernelError
+from sternpost.features import clock, machine_code, portable
+from sternpost.features.author import Feature, place_of
+from sternpost.features.explain import explain
+from sternpost.features.graph import Plan
+from sternpost.features.kernel_source import kernel_source
+from sternpost.features.rewrite import IS_NULL_NAME, NULL_NAME, POWER_NAME, rewrite
+
+_ALLOWED_BUILTINS = frozenset({"abs", "min", "max", "float", "bool", "range", "len", "int", "round", "divmod"})
+
+
+@dataclass(frozen=True)
+class CompiledKernel:
+    """One kernel: intermediate code, and the normalised source of every function in it, by name."""
+
+    intermediate: str
+    sources: dict[str, str]
+
+    @cached_property
+    def object_code(self) -> bytes:
+        """Relocatable object for x86-64-v3."""
+        return machine_code.emit_object(self.intermediate)
+
+
+def compile_kernel(contract: ContractSpec, plan: Plan) -> CompiledKernel:
+    """Compile every feature of the plan and fuse them.
+
+    Raises FeatureError, naming function, line, cause and replacement, for anything a kernel cannot hold.
+    """
+    if getattr(config, "USING_SVML", False):
+        raise KernelError(
+            "numba uses SVML here, whose last bits differ; set NUMBA_DISABLE_INTEL_SVML=1 and start again"
+        )
+    functions = _Functions()
+    compiled = {f.name: functions.feature(f, contract) for f in plan.steps}
+    return CompiledKernel(_fuse(contract, plan, compiled), dict(sorted(functions.sources.items())))
+
+
+class _Functions:
+    """Compiled functions of one kernel: each author's function once, with what its names mean there."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, str] = {}
+        self._compiled: dict[int, Any] = {}
+        self._underway: list[Callable[..., Any]] = []
+
+    def feature(self, feature: Feature[..., Any], contract: ContractSpec) -> Any:
+        """The feature's compiled function, for its declared types."""
+        dispatcher = self._function(feature.function, f"feature {feature.name}", feature.returns)
+        signature = tuple(_argument_type(p.name, p.type, contract) for p in feature.parameters)
+        code = feature.function.__code__
+        filename = place_of(feature.function).split(",")[0]
+        try:
+            dispatcher.compile(signature)
+        except (NumbaError, AssertionError, NotImplementedError, KeyError, ValueError) as e:
+            line, why = explain(e, filename, code.co_firstlineno)
+            raise FeatureError(f"feature {feature.name} ({filename}, line {line}): {why}") from None
+        returned = dispatcher.overloads[signature].signature.return_type
+        self._check_return(feature, returned)
+        return dispatcher
+
+    def _check_return(self, feature: Feature[..., Any], returned: Any) -> None:
+        fits = {
+            "float": isinstance(returned, (types.Float, types.Integer)),
+            "int": isinstance(returned, types.Integer),
+            "bool": isinstance(returned, types.Boolean),
+        }[feature.returns]
+        if fits:
+            return
+        found = {"none": "None", "float64": "float", "int64": "int"}.get(str(returned), str(returned))
+        hint = (
+            "return a value on every path" if "none" in str(returned).lower() else "change the annotation or the value"
+        )
+        raise FeatureError(
+            f"feature {feature.name} ({feature.place}): it is declared to return {feature.returns}, "
+            f"and returns {found}; {hint}"
+        )
+
+    def _function(self, function: Callable[..., Any], what: str, returns: ColumnType | None) -> Any:
+        if id(function) in self._compiled:
+            return self._compiled[id(function)]
+        if function in self._underway:
+            raise FeatureError(
+                f"{what} ({place_of(function)}): it calls itself; write a loop with a fixed number of steps"
+            )
+        self._underway.append(function)
+        rewritten = rewrite(function, what)
+        namespace: dict[str, Any] = {
+            IS_NULL_NAME: portable.IS_NULL,
+            POWER_NAME: portable.POWER,
+            NULL_NAME: math.nan if returns in ("float", None) else NULL_INT,
+            **portable.BUILTINS,
+        }
+        for name, value in rewritten.reads.items():
+            namespace[name] = self._meaning(name, value, what)
+        filename = place_of(function).split(",")[0]
+        exec(compile(rewritten.tree, filename, "exec"), namespace)
+        made = numba.njit(**portable.NJIT_OPTIONS)(namespace[function.__name__])
+        self._underway.pop()
+        self._compiled[id(function)] = made
+        self.sources[f"{function.__module__.rsplit('.', 1)[-1]}.{function.__qualname__}"] = _source_of(
+            rewritten, namespace
+        )
+        return made
+
+    def _meaning(self, name: str, value: Any, what: str) -> Any:
+        """What a global name of an author's function stands for in a kernel."""
+        if id(value) in portable.BY_IDENTITY:
+            return portable.BY_IDENTITY[id(value)]
+        if isinstance(value, python_types.ModuleType):
+            if value.__name__ in ("sternpost", clock.__name__):
+                return self._sternpost(what)
+            raise FeatureError(
+                f"{what}: module {name} has no place in a kernel; use math, numpy's scalar functions or sp"
+            )
+        if isinstance(value, (bool, int, float, str, np.number)):
+            return value
+        if isinstance(value, tuple) and all(isinstance(v, (bool, int, float)) for v in value):
+            return value
+        if isinstance(value, np.ndarray) and value.dtype.kind in "fib":
+            frozen = np.array(value, np.float64 if value.dtype.kind == "f" else np.int64)
+            frozen.setflags(write=False)
+            return frozen
+        if isinstance(value, Feature):
+            raise FeatureError(f"{what}: it calls the feature {name}; take it as a parameter named {name} instead")
+        plain = getattr(value, "py_func", value)
+        if isinstance(plain, python_types.FunctionType):
+            return self._function(plain, f"{what}, function {name}", None)
+        if getattr(value, "__module__", None) == "builtins" and name in _ALLOWED_BUILTINS:
+            return value
+        raise FeatureError(
+            f"{what}: {name} is a {type(value).__name__}, which has no place in a kernel; "
+            f"use numbers, tuples of numbers or functions"
+        )
+
+    def _sternpost(self, what: str) -> python_types.ModuleType:
+        members = dict(vars(portable.STERNPOST))
+        for name in ("hour", "minute_of_day", "weekday", "day", "month", "year", "day_of_year"):
+            members[name] = self._function(getattr(clock, name), f"{what}, sp.{name}", "int")
+        made = python_types.ModuleType("sternpost")
+        vars(made).update(members)
+        return made
+
+
+def _source_of(rewritten: Any, namespace: dict[str, Any]) -> str:
+    """Normalised source with the constants it reads, so that a changed constant changes the code's digest."""
+    constants = {
+        k: (v.tolist() if isinstance(v, np.ndarray) else v)
+        for k, v in sorted(namespace.items())
+        if k in rewritten.reads and isinstance(v, (bool, int, float, str, tuple, np.ndarray))
+    }
+    head = "".join(f"# {k} = {v!r}\n" for k, v in constants.items())
+    return head + ast.unparse(rewritten.tree)
+
+
+def _argument_type(name: str, kind: ColumnType, contract: ContractSpec) -> Any:
+    if kind == "category":
+        return portable.CategoryType(contract.by_name[name].categories or ())
+    return {"float": types.float64, "bool": types.boolean}.get(kind, types.int64)
+
+
+def _fuse(contract: ContractSpec, plan: Plan, compiled: dict[str, Any]) -> str:
+    source = kernel_source(contract, plan)
+    namespace: dict[str, Any] = {"NULL_INT": NULL_INT, "NAN": math.nan}
+    namespace.update({f"feature_{name}": function for name, function in compiled.items()})
+    for i, column in enumerate(contract.columns):
+        if column.type == "category":
+            namespace[f"category_{i}"] = portable.category_of(column.categories or ())
+    exec(compile(source, "kernel", "exec"), namespace)
+    flags = compiler.Flags()
+    flags.no_compile = True
+    flags.no_cpython_wrapper = True
+    flags.no_cfunc_wrapper = True
+    flags.nrt = False
+    flags.error_model = "numpy"
+    table = lambda t: types.CPointer(types.CPointer(t))  # noqa: E731
+    signature = (
+        types.int64,
+        *(table(t) for t in (types.float64, types.int64, types.int32, types.int8, types.float64)),
+    )
+    try:
+        result = compiler.compile_extra(
+            cpu_target.typing_context, cpu_target.target_context, namespace["kernel"], signature, types.int64, flags, {}
+        )
+    except NumbaError as e:
+        raise KernelError(f"the features compile one by one, yet not together: {explain(e, 'kernel', 0)[1]}") from None
+    return _link(result.library, result.fndesc.llvm_func_name)
+
+
+def _link(library: Any, entry: str) -> str:
+    """One module out of a code library and everything it calls, as text that is the same in every process."""
+    module = llvm.parse_assembly(str(library._final_module))
+    seen: set[int] = set()
+    pending = list(library._linking_libraries)
+    while pending:
+        other = pending.pop(0)
+        if id(other) not in seen:
+            seen.add(id(other))
+            module.link_in(llvm.parse_assembly(str(other._get_module_for_linking())))
+            pending.extend(other._linking_libraries)
+    for function in module.functions:
+        if not function.is_declaration and function.name != entry:
+            function.linkage = "internal"
+            function.add_function_attribute("alwaysinline")
+    for variable in module.global_variables:
+        if not variable.is_declaration:
+            variable.linkage = "internal"
+    module.name = "kernel"
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_global_dead_code_eliminate_pass()
+    passes.run(module, llvm.create_pass_builder(_any_machine(), llvm.create_pipeline_tuning_options()))
+    text = _settle_names(str(module), entry)
+    machine_code.check_declared(llvm.parse_assembly(text))
+    return text
+
+
+def _any_machine() -> Any:
+    llvm.initialize_native_target()
+    return llvm.Target.from_default_triple().create_target_machine()
+
+
+_NAME = re.compile(r'@("[^"]*"|[\w.$]+)')
+_REMAINDER = re.compile(r"= frem double ([^,\n]+), ([^\n]+)")
+
+
+def _settle_names(text: str, entry: str) -> str:
+    """Rename what the compiler numbered by chance, and take remainders from our own mathematics."""
+    if "= frem double" in text:
+        text = _REMAINDER.sub(r"= call double @sp_fmod(double \1, double \2)", text)
+        if not re.search(r"^declare double @sp_fmod\(", text, re.MULTILINE):
+            text += "\ndeclare double @sp_fmod(double, double)\n"
+    names: dict[str, str] = {}
+
+    def settled(found: re.Match[str]) -> str:
+        name = found.group(1).strip('"')
+        if name == entry:
+            return f"@{machine_code.ENTRY}"
+        if name.startswith(("llvm.", "sp_")) or name in machine_code._MEMORY:
+            return found.group(0)
+        if name not in names:
+            names[name] = f"k{len(names)}"
+        return f"@{names[name]}"
+
+    defined = {m.strip('"') for m in re.findall(r'^(?:define [^@\n]*|)@("[^"]*"|[\w.$]+)(?= =|\()', text, re.MULTILINE)}
+    text = _NAME.sub(lambda m: settled(m) if m.group(1).strip('"') in defined else m.group(0), text)
+    text = re.sub(r"^source_filename = .*$", 'source_filename = "kernel"', text, flags=re.MULTILINE)
+    return re.sub(r"^; ModuleID = .*$", "; ModuleID = 'kernel'", text, flags=re.MULTILINE)

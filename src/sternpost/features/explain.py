@@ -1,0 +1,98 @@
+"""A compiler's refusal, in the author's words: function, line, cause, and what to write instead."""
+
+from __future__ import annotations
+
+import re
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+
+#: (pattern in the compiler's text, cause, replacement). The first that matches speaks; groups fill the braces.
+_KNOWN: tuple[tuple[str, str, str], ...] = (
+    (
+        r"Unknown attribute '(\w+)' of type Module\(<module 'math'",
+        "math.{0} is not available in a feature",
+        "use +, -, *, /, math.sqrt, exp, log, floor and their like",
+    ),
+    (
+        r"Unknown attribute '(\w+)' of type Module\(<module 'numpy'",
+        "numpy.{0} is not available in a feature",
+        "a feature sees one value, not an array; use math or plain operators",
+    ),
+    (
+        r"Unknown attribute '(\w+)' of type Module\(<module 'sternpost'",
+        "sp.{0} is not available in a feature",
+        "use sp.is_null, sp.is_unseen, sp.hour, sp.weekday, sp.month, sp.local",
+    ),
+    (
+        r"Unknown attribute '(fillna|isna|isnull|notna|apply|map|astype|clip|shift|rolling|mean|sum)' of type (\w+)",
+        "a feature sees one {1}, not a column, so it has no .{0}",
+        "write the scalar expression, e.g. `0.0 if sp.is_null(x) else x`",
+    ),
+    (
+        r"Unknown attribute '(\w+)' of type (category[^\n]*?)\n",
+        "a category has no .{0}",
+        "compare it with its labels, or prepare the text before it becomes a column",
+    ),
+    (r"Unknown attribute '(\w+)' of type (\w+)", "a {1} has no .{0}", "use math or plain operators"),
+    (r"NameError: name '(\w+)' is not defined", "{0} is not defined", "define or import it in the module"),
+    (r"Untyped global name '?(\w+)'?", "{0} cannot be used in a kernel", "use numbers, tuples of numbers or functions"),
+    (r"Invalid use of .*?getitem.*?\n", "this value cannot be indexed", "index a tuple of constants"),
+    (
+        r"Cannot unify (.+?) and (.+?) for '?\$?([\w.]+)'?",
+        "the value is {0} on one path and {1} on another",
+        "give every path the same type, e.g. 0.0 instead of 0",
+    ),
+    (
+        r"Can't unify return type from the following types: ([^\n]+)",
+        "the return values have different types: {0}",
+        "give every return the same type, e.g. 0.0 instead of None or 0",
+    ),
+    (
+        r"No implementation of function Function\(<[^>]*?(?:function|class|type) '?(?:_operator\.)?(\w+)'?[^>]*>\)"
+        r" found for signature:\s+>>> \w+\(([^\n]*)\)",
+        "{0} does not take ({1})",
+        "convert the values to the same type first, e.g. float(x)",
+    ),
+    (r"variable '(\w+)' is referenced before assignment", "{0} may have no value here", "assign it on every path"),
+    (
+        r"[Rr]ecursi",
+        "it calls itself, directly or through another function",
+        "write a loop with a fixed number of steps",
+    ),
+)
+
+_RAISED = re.compile(r"(?:TypingError|NumbaTypeError|LiteralTypingError|RequireLiteralValue): ([^\n]+)")
+
+
+def explain(error: Exception, filename: str, first_line: int) -> tuple[int, str]:
+    """(line, "cause; replacement") of a compiler's error about a function in `filename` starting at `first_line`."""
+    text = _ESCAPES.sub("", str(error))
+    lines = [int(n) for f, n in re.findall(r'File "([^"]+)", line (\d+)', text) if f == filename]
+    line = lines[-1] if lines else first_line
+    raised = [m for m in _RAISED.findall(text) if not m.startswith(("Failed in", "float() only"))]
+    if raised:
+        return line, raised[-1].strip()
+    for pattern, cause, replacement in _KNOWN:
+        found = re.search(pattern, text)
+        if found:
+            groups = [_plain(g or "") for g in found.groups()]
+            return line, f"{cause.format(*groups)}; {replacement}"
+    told = [
+        s for s in (t.strip() for t in text.splitlines()) if s and not s.startswith(("File ", "During", "<source", "-"))
+    ]
+    detail = next((t for t in told if not t.startswith("Failed in")), type(error).__name__)
+    return line, f"the compiler refuses it: {_plain(detail)}; use numbers, comparisons, math and if / else"
+
+
+def _plain(text: str) -> str:
+    """Without folders, and with the names of types that an author knows."""
+    text = re.sub(r"/\S*/", "", text)
+    for internal, known in (
+        ("float64", "float"),
+        ("int64", "int"),
+        ("unicode_type", "str"),
+        ("none", "None"),
+        ("boolean", "bool"),
+    ):
+        text = text.replace(internal, known)
+    return re.sub(r"Literal\[\w+\]\(([^)]*)\)", r"\1", text).strip()
