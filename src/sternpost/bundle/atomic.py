@@ -1,0 +1,81 @@
+"""Files that appear whole or not at all.
+
+Owed to callers: until the last byte is on disk the final name holds what it held before, or nothing. A failure, an
+interrupt or a full disk removes the temporary file; a killed process can leave one behind, under a name that starts
+with a dot and ends in `.part`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from sternpost.errors import DataError
+
+# File systems that cannot flush a folder say so with one of these; the rename itself has happened by then.
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}
+
+
+@contextlib.contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `path` for writing; on leaving without an error it is flushed and takes the name
+    `path`.
+
+    `handle.name` is the temporary name, for writers that open files themselves. A symbolic link is followed, and a
+    file that is replaced hands its permissions on. Raises `DataError` when the system refuses (no such folder, disk
+    full, not permitted).
+    """
+    final = Path(os.path.realpath(path))
+    temporary = final.with_name(f".{final.name[:100]}.{secrets.token_hex(6)}.part")
+    try:
+        with open(temporary, "xb") as handle:  # noqa: PTH123 - `handle.name` must be a str
+            yield handle
+            handle.flush()
+            _keep_mode(final, handle.fileno())
+            os.fsync(handle.fileno())
+        os.replace(temporary, final)  # noqa: PTH105 - one name for one system call
+        _sync_folder(final.parent)
+    except OSError as error:
+        raise write_failed(path, error) from error
+    finally:
+        # After the rename nothing has this name any more; before it, whatever went wrong, the half file goes.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_failed(path: str | os.PathLike[str], error: OSError) -> DataError:
+    """The `DataError` that explains why `path` was not written. An `errno` that has a remedy gets it."""
+    reason = (error.strerror or str(error)).splitlines()[0]
+    remedies = {
+        errno.ENOSPC: "free some space or choose another folder, then run again",
+        errno.EDQUOT: "the quota is used up; free some space or choose another folder, then run again",
+        errno.EFBIG: "the file size limit is reached; raise it (`ulimit -f`) or write to several files",
+        errno.ENOENT: "the folder does not exist; make it first",
+        errno.ENOTDIR: "a part of the path is a file, not a folder",
+        errno.EISDIR: "this is a folder; add a file name",
+        errno.EACCES: "this user may not write there; choose another folder",
+        errno.EROFS: "the file system is read-only; choose another folder",
+    }
+    remedy = remedies.get(error.errno or 0, "nothing was changed; the cause is outside of sternpost")
+    return DataError(f"cannot write {os.fspath(path)}: {reason}; {remedy}")
+
+
+def _keep_mode(final: Path, descriptor: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.fchmod(descriptor, final.stat().st_mode & 0o7777)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
