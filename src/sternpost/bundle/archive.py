@@ -71,6 +71,16 @@ def sternpost_version() -> str:
         return "unreleased"
 
 
+def new_seal(created: datetime | None = None) -> Seal:
+    """An unsigned seal of this version, made at `created` (aware; default now)."""
+    return Seal(_created(created or datetime.now(UTC)), sternpost_version())
+
+
+def digest_of(parts: Mapping[str, bytes]) -> str:
+    """The digest that a bundle of these parts has: sha256 (hex) of its manifest."""
+    return hashlib.sha256(_manifest(parts)).hexdigest()
+
+
 def write_archive(
     path: str | os.PathLike[str],
     parts: Mapping[str, bytes],
@@ -86,7 +96,7 @@ def write_archive(
     be written, `SignatureError` when `seal` carries a signature that does not fit these parts.
     """
     if seal is None:
-        seal = Seal(_created(created or datetime.now(UTC)), sternpost_version())
+        seal = new_seal(created)
     elif created is not None:
         raise UsageError("give either `seal` or `created`: a seal already says when the bundle was made")
     _check_parts(parts)
