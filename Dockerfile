@@ -8,15 +8,14 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .
-RUN python3 -m venv /opt/build \
-    && /opt/build/bin/pip install --no-cache-dir 'maturin>=1.9.4,<2' \
-    && /opt/build/bin/maturin build --release --locked --out /dist
+RUN make wheel
 
 FROM python:3.11-slim-bookworm
-COPY requirements.lock /tmp/requirements.lock
-COPY --from=build /dist/*.whl /tmp/
-RUN pip install --no-cache-dir -c /tmp/requirements.lock /tmp/*.whl \
-    && rm -rf /tmp/*.whl /tmp/requirements.lock \
+WORKDIR /tmp/install
+COPY requirements.lock ./
+COPY --from=build /build/dist/*.whl ./
+RUN pip install --no-cache-dir -c requirements.lock ./*.whl \
+    && rm -rf /tmp/install \
     && useradd --create-home --uid 10001 sternpost
 USER sternpost
 WORKDIR /home/sternpost

@@ -8,7 +8,7 @@ CARGO := cargo
 CORE_SOURCES := $(shell find core -name '*.rs' -not -path 'core/target/*') $(wildcard core/Cargo.* core/*/Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-python nightly check format bench lock clean
+.PHONY: help setup demo test test-core test-python nightly check format bench wheel lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -50,6 +50,11 @@ format: setup ## write the code in the one style
 
 bench: setup ## measure beside the peers; results in benchmarks/results
 	$(BIN)/python -m benchmarks
+
+wheel: ## build the wheel that others install, into dist/
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock maturin
+	$(BIN)/maturin build --quiet --release --locked --out dist
 
 lock: ## renew requirements.lock from what .venv holds
 	$(BIN)/python -m pip freeze --exclude-editable --exclude sternpost | sort -f > requirements.lock
