@@ -21,7 +21,15 @@ ZONES = ["America/New_York", "Europe/Paris", "Asia/Kathmandu", "Australia/Lord_H
 @given(MOMENTS)
 def test_calendar_fields(moment):
     at = microseconds(moment)
-    found = (sp.year(at), sp.month(at), sp.day(at), sp.hour(at), sp.minute_of_day(at), sp.weekday(at), sp.day_of_year(at))
+    found = (
+        sp.year(at),
+        sp.month(at),
+        sp.day(at),
+        sp.hour(at),
+        sp.minute_of_day(at),
+        sp.weekday(at),
+        sp.day_of_year(at),
+    )
     assert found == (
         moment.year,
         moment.month,

@@ -40,7 +40,7 @@ def by_hand(row: dict) -> dict:
             found = item(**{p.name: values[p.name] for p in item.parameters})
         except ZeroDivisionError:
             found = math.copysign(math.inf, row["distance_mi"]) if row["distance_mi"] else None
-        values[item.name] = None if found is None or found != found else found
+        values[item.name] = None if sp.is_null(found) else found
     return values
 
 

@@ -99,7 +99,7 @@ def misspelt(carrier: sp.Category) -> bool:
 
 
 @sp.feature
-def forgets_a_path(x: float) -> float:
+def forgets_a_path(x: float) -> float:  # noqa: RET503 - the mistake that is tested
     if x > 0:
         return x
 
@@ -237,7 +237,7 @@ def test_declarations_are_checked_where_they_stand():
     with pytest.raises(FeatureError, match="parameter x has no type"):
 
         @sp.feature
-        def untyped(x) -> float:  # noqa: ANN001
+        def untyped(x) -> float:
             return x
 
     with pytest.raises(FeatureError, match="returns float, int or bool"):
