@@ -1,0 +1,155 @@
+"""What `sternpost.toml` may say.
+
+    [project]  name, owner, decision, module
+    [split]    time, train_before, holdout_every_days; or, for rows without a time, holdout_share and seed
+    [gates]    floors and ceilings that the holdout has to keep, e.g. min_auc = 0.65
+    [policy]   bands from score to action, and the action of rows that get no score
+
+Owed to callers: settings that exist are complete and consistent; every mistake is a `UsageError` that names file,
+section, key and value, and for an unknown key the known one that is nearest.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from sternpost.bundle.policy import settle_policy
+from sternpost.errors import DataError, UsageError
+
+FILE_NAME = "sternpost.toml"
+HOLDOUT_EVERY_DAYS = 4
+
+
+def _moment(value: object) -> object:
+    # `datetime` is a `date` to Python; a plain date means its first moment.
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
+    if isinstance(value, dt.datetime) and value.tzinfo is None:
+        raise ValueError(f"it has no time zone; write {value.isoformat()}Z")
+    return value
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ProjectSection(_Section):
+    """`decision` says in one sentence what is decided with the score; `module` is the Python module's name."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    owner: str = Field(min_length=1)
+    decision: str = Field(min_length=1)
+    module: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+
+
+class SplitSection(_Section):
+    """With `time`, every n-th whole day before `train_before` is held out; without, a seeded share of the rows."""
+
+    time: str | None = None
+    train_before: Annotated[dt.datetime | None, BeforeValidator(_moment)] = None
+    holdout_every_days: int = Field(default=HOLDOUT_EVERY_DAYS, ge=2)
+    holdout_share: float = Field(default=0.25, gt=0, lt=1)
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> SplitSection:
+        with_time = self.model_fields_set & {"train_before", "holdout_every_days"}
+        without = self.model_fields_set & {"holdout_share", "seed"}
+        if self.time is None and with_time:
+            raise ValueError(f'{min(with_time)} needs a time column; add e.g. time = "created_at", or remove it')
+        if self.time is not None and without:
+            raise ValueError(
+                f"{min(without)} is for rows without a time; with time, whole days are held out; remove it"
+            )
+        return self
+
+
+class GatesSection(_Section):
+    """What the holdout must reach; each that is named is kept, or no bundle is made."""
+
+    min_auc: float | None = None
+    max_brier: float | None = None
+    max_log_loss: float | None = None
+    min_accuracy: float | None = None
+    max_mae: float | None = None
+    max_rmse: float | None = None
+
+
+def _policy(value: object) -> object:
+    if not isinstance(value, dict):
+        raise ValueError("expected a section with bands and refused")
+    try:
+        return settle_policy(value)
+    except UsageError as e:
+        raise ValueError(str(e).removeprefix("policy: ")) from None
+
+
+class Settings(_Section):
+    """The whole file."""
+
+    project: ProjectSection
+    split: SplitSection = SplitSection()
+    gates: GatesSection = GatesSection()
+    policy: Annotated[dict[str, Any] | None, BeforeValidator(_policy)] = None
+
+
+def read_settings(folder: Path) -> Settings:
+    """The settings of the project in `folder`. Raises `UsageError` as promised above, `DataError` when the file cannot
+    be read."""
+    file = folder / FILE_NAME
+    if not folder.is_dir():
+        state = "is a file" if folder.exists() else "does not exist"
+        raise UsageError(f"{folder} {state}; name a project folder, or make one: sternpost init {folder} --from DATA")
+    try:
+        text = file.read_bytes().decode()
+    except FileNotFoundError:
+        raise UsageError(
+            f"{folder} has no {FILE_NAME}, so it is not a project; make one: sternpost init DIR --from DATA"
+        ) from None
+    except UnicodeDecodeError as e:
+        raise UsageError(f"{file}: byte {e.start} is not UTF-8; save the file as UTF-8") from None
+    except OSError as e:
+        raise DataError(f"cannot read {file}: {e.strerror or e}; check its permissions") from e
+    try:
+        return Settings.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as e:
+        raise UsageError(f"{file}: not TOML: {e}") from None
+    except ValidationError as e:
+        raise UsageError(f"{file}: " + "; ".join(_explain(error) for error in e.errors())) from None
+
+
+def _explain(error: Mapping[str, Any]) -> str:
+    location = tuple(error["loc"])
+    place = _place(location)
+    if error["type"] == "extra_forbidden":
+        known = _keys(location[:-1])
+        near = get_close_matches(str(location[-1]), known, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        kind = "section" if len(location) == 1 else "key"
+        return f"{place} is not a known {kind}; {hint}known: {', '.join(known)}"
+    if error["type"] == "missing":
+        return f"{place} is missing; add it"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    given = error["input"]
+    return f"{place}: {message}" if isinstance(given, dict | BaseModel) else f"{place} = {given!r}: {message}"
+
+
+def _place(location: tuple[str | int, ...]) -> str:
+    if not location:
+        return "the file"
+    section, *rest = (str(part) for part in location)
+    return " ".join([f"[{section}]", ".".join(rest)]).strip()
+
+
+def _keys(location: tuple[str | int, ...]) -> list[str]:
+    """The keys that are known at a place of the file."""
+    sections: dict[str, type[BaseModel]] = {"project": ProjectSection, "split": SplitSection, "gates": GatesSection}
+    model = sections[str(location[0])] if location else Settings
+    return list(model.model_fields)
