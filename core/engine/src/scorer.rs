@@ -1,0 +1,263 @@
+//! The one scorer: contract, kernel, model and policy over a block, whatever the block came from.
+//!
+//! Rows that the contract refuses or whose features raise never reach the model: the block is closed up before each stage and results are
+//! placed by the row numbers that stayed. A block of one row and a block of many take the same code.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::contract::Contract;
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+use crate::model::{Model, Session, Shape};
+use crate::observer::{Blind, Observer};
+use crate::policy::Policy;
+use crate::rule::{Mark, Rule};
+use crate::spec::{BundleName, Feature, Spec};
+use crate::workspace::Workspace;
+
+/// Rows in a block of a table: large enough that per-block costs vanish, small enough that columns and features stay in the second-level
+/// cache. Part of no promise: bits do not depend on it unless a model's do, and then its description says so.
+pub const BLOCK_ROWS: usize = 512;
+
+/// How far a block is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Decoded and judged.
+    Contract,
+    /// Features computed.
+    Features,
+    /// Model input written.
+    Matrix,
+    /// Raw model outputs there.
+    Model,
+}
+
+/// Contract, kernel, model and policy, ready for any number of workers.
+pub struct Scorer {
+    contract: Contract,
+    features: Vec<Feature>,
+    feature_names: Vec<String>,
+    kernel: Option<Kernel>,
+    model: Option<(Shape, Arc<dyn Model>)>,
+    policy: Policy,
+    bundle: BundleName,
+    observer: Arc<dyn Observer>,
+    blocks: Pool<Workspace>,
+    singles: Pool<Workspace>,
+    sessions: Pool<Box<dyn Session>>,
+}
+
+/// One row's result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowScore {
+    /// The score, if there is one.
+    pub score: Option<f64>,
+    /// All outputs of a multiclass model, if there is a score.
+    pub scores: Vec<f64>,
+    /// The winning class of a multiclass model.
+    pub class: Option<usize>,
+    /// Broken rules by column.
+    pub marks: Vec<Mark>,
+}
+
+impl Scorer {
+    /// Puts the parts together. `model` must be there exactly if the description has one.
+    ///
+    /// # Errors
+    /// `Error::Kernel` or `Error::Model` if a part is missing or does not fit.
+    pub fn new(spec: Spec, kernel: Option<Kernel>, model: Option<Arc<dyn Model>>) -> Result<Self> {
+        if let Some(kernel) = &kernel {
+            if kernel.features() != spec.features.len() {
+                return Err(Error::Kernel(format!("the kernel has {} features and {} are named", kernel.features(), spec.features.len())));
+            }
+        }
+        let model = match (spec.model, model) {
+            (Some(shape), Some(model)) => Some((shape, model)),
+            (None, None) => None,
+            (Some(_), None) => return Err(Error::Model("the description names a model but none was given".to_owned())),
+            (None, Some(_)) => return Err(Error::Model("a model was given but the description names none".to_owned())),
+        };
+        // Opened now, so that a model that cannot run is refused here and not at the first row.
+        let sessions = Pool::default();
+        if let Some((_, model)) = &model {
+            sessions.put(model.open()?);
+        }
+        Ok(Self {
+            contract: spec.contract,
+            feature_names: spec.features.iter().map(|feature| feature.name.clone()).collect(),
+            features: spec.features,
+            kernel,
+            model,
+            policy: spec.policy,
+            bundle: spec.bundle,
+            observer: Arc::new(Blind),
+            blocks: Pool::default(),
+            singles: Pool::default(),
+            sessions,
+        })
+    }
+
+    /// Lets somebody watch every block from now on.
+    #[must_use]
+    pub fn watched_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// What a row must be.
+    pub fn contract(&self) -> &Contract {
+        &self.contract
+    }
+
+    /// Features in output order.
+    pub fn features(&self) -> &[Feature] {
+        &self.features
+    }
+
+    /// Their names.
+    pub fn feature_names(&self) -> &[String] {
+        &self.feature_names
+    }
+
+    /// The model's description.
+    pub fn shape(&self) -> Option<&Shape> {
+        self.model.as_ref().map(|(shape, _)| shape)
+    }
+
+    /// Bands and actions.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Which bundle this was made from.
+    pub fn bundle(&self) -> &BundleName {
+        &self.bundle
+    }
+
+    /// Whether a stage can be reached.
+    ///
+    /// # Errors
+    /// `Error::Kernel` or `Error::Model` that says which part is absent.
+    pub fn can_reach(&self, stage: Stage) -> Result<()> {
+        if stage >= Stage::Features && self.kernel.is_none() {
+            return Err(Error::Kernel("this engine was made without a kernel; it can only check rows".to_owned()));
+        }
+        if stage >= Stage::Model && self.model.is_none() {
+            return Err(Error::Model("this engine was made without a model; it can compute features but not score".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Takes a filled and judged block to a stage. `session` is opened on first need and stays with the worker. `first` is the number of the
+    /// block's first row within the call.
+    ///
+    /// # Errors
+    /// `Error::Kernel` or `Error::Model` if a stage cannot be reached or a model run fails.
+    pub fn advance(&self, workspace: &mut Workspace, session: &mut Option<Box<dyn Session>>, stage: Stage, first: usize) -> Result<()> {
+        workspace.rows.compact(&mut workspace.kept);
+        if stage >= Stage::Features {
+            let Some(kernel) = &self.kernel else { return self.can_reach(stage) };
+            let Workspace { rows, kept, features, tables, raised, .. } = workspace;
+            kernel.run(&self.contract, rows, kept.len(), features, tables, raised)?;
+            workspace.drop_raised();
+            workspace.settle_nulls();
+        }
+        if stage >= Stage::Matrix {
+            workspace.write_matrix();
+        }
+        if stage >= Stage::Model && !workspace.kept.is_empty() {
+            let Some((_, model)) = &self.model else { return self.can_reach(stage) };
+            let session = match session {
+                Some(session) => session,
+                None => session.insert(self.take_session(model)?),
+            };
+            session.run(&workspace.matrix, workspace.kept.len(), &mut workspace.raw)?;
+        }
+        if stage == Stage::Model {
+            self.observer.block(self, first, &workspace.block());
+        }
+        Ok(())
+    }
+
+    /// A workspace for one row, reset to it; fill it with [`crate::value_rows::put`] and hand it to [`Self::finish_row`].
+    pub fn begin_row(&self) -> Workspace {
+        let mut workspace = self.singles.take().unwrap_or_else(|| Workspace::new(&self.contract, self.features.len(), 1));
+        workspace.reset(1);
+        workspace
+    }
+
+    /// Scores the row in the workspace.
+    ///
+    /// # Errors
+    /// As [`Self::advance`].
+    pub fn finish_row(&self, mut workspace: Workspace) -> Result<RowScore> {
+        self.can_reach(Stage::Model)?;
+        let Some((shape, _)) = &self.model else { return Err(Error::Internal("a model vanished".to_owned())) };
+        let mut session = None;
+        let done = self.advance(&mut workspace, &mut session, Stage::Model, 0);
+        if let Some(session) = session {
+            self.sessions.put(session);
+        }
+        done?;
+        let block = workspace.block();
+        let mut row = RowScore { score: None, scores: Vec::new(), class: None, marks: block.marks.to_vec() };
+        if !block.kept.is_empty() {
+            match shape.score(block.raw) {
+                Some((score, class)) => {
+                    row.score = Some(score);
+                    if shape.classes.is_some() && shape.task == crate::model::Task::Multiclass {
+                        row.class = Some(class);
+                        row.scores = block.raw.iter().copied().map(f64::from).collect();
+                    }
+                }
+                None => row.marks.push(Mark { row: 0, place: 0, rule: Rule::ScoreNotFinite, refused: true }),
+            }
+        }
+        self.singles.put(workspace);
+        Ok(row)
+    }
+
+    pub(crate) fn take_workspace(&self) -> Workspace {
+        self.blocks.take().unwrap_or_else(|| Workspace::new(&self.contract, self.features.len(), BLOCK_ROWS))
+    }
+
+    pub(crate) fn put_back(&self, workspace: Workspace, session: Option<Box<dyn Session>>) {
+        self.blocks.put(workspace);
+        if let Some(session) = session {
+            self.sessions.put(session);
+        }
+    }
+
+    fn take_session(&self, model: &Arc<dyn Model>) -> Result<Box<dyn Session>> {
+        match self.sessions.take() {
+            Some(session) => Ok(session),
+            None => model.open(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Scorer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scorer").field("contract", &self.contract.name).field("bundle", &self.bundle).finish_non_exhaustive()
+    }
+}
+
+/// Things that outlive the call that made them, for whoever comes next.
+#[derive(Debug)]
+struct Pool<T>(Mutex<Vec<T>>);
+
+impl<T> Default for Pool<T> {
+    fn default() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+}
+
+impl<T> Pool<T> {
+    fn take(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn put(&self, thing: T) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(thing);
+    }
+}

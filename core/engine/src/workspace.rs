@@ -1,0 +1,141 @@
+//! One worker's buffers for a block, and the view of a finished block that is handed out.
+//!
+//! A block is filled, judged, compacted, computed and scored in place; nothing here allocates once its vectors have grown to their size.
+
+use crate::NULL_F64;
+use crate::contract::Contract;
+use crate::kernel::Tables;
+use crate::rows::{Rows, gather};
+use crate::rule::Mark;
+
+/// Rows turned from columns into model rows at a time, so that the written lines stay in the first-level cache.
+const TILE: usize = 16;
+
+/// Buffers for blocks of `rows.capacity` rows.
+#[derive(Debug)]
+pub struct Workspace {
+    /// Decoded rows; after the contract stage only the kept ones, at the front of every column.
+    pub rows: Rows,
+    pub(crate) len: usize,
+    pub(crate) kept: Vec<usize>,
+    pub(crate) features: Vec<f64>,
+    pub(crate) matrix: Vec<f32>,
+    pub(crate) raw: Vec<f32>,
+    pub(crate) tables: Tables,
+    pub(crate) raised: Vec<Mark>,
+    alive: Vec<usize>,
+}
+
+/// A finished block.
+#[derive(Debug, Clone, Copy)]
+pub struct Block<'a> {
+    /// Rows that came in.
+    pub len: usize,
+    /// The rows that were not refused, ascending; every other field speaks of these, in this order.
+    pub kept: &'a [usize],
+    /// Decoded columns.
+    pub rows: &'a Rows,
+    /// A column of `rows.capacity` values per feature.
+    pub features: &'a [f64],
+    /// Row-major model input.
+    pub matrix: &'a [f32],
+    /// Row-major raw model outputs.
+    pub raw: &'a [f32],
+    /// Broken rules with rows `0..len`, by column and then by row.
+    pub marks: &'a [Mark],
+}
+
+impl Workspace {
+    /// Buffers for blocks of `capacity` rows.
+    pub fn new(contract: &Contract, features: usize, capacity: usize) -> Self {
+        Self {
+            rows: Rows::new(contract, capacity),
+            len: 0,
+            kept: Vec::with_capacity(capacity),
+            features: vec![NULL_F64; features * capacity],
+            matrix: Vec::new(),
+            raw: Vec::new(),
+            tables: Tables::default(),
+            raised: Vec::new(),
+            alive: Vec::new(),
+        }
+    }
+
+    /// Starts a block of `len` rows.
+    pub fn reset(&mut self, len: usize) {
+        self.rows.reset(len);
+        self.len = len;
+        self.kept.clear();
+        self.matrix.clear();
+        self.raw.clear();
+    }
+
+    /// The block as it stands.
+    pub fn block(&self) -> Block<'_> {
+        Block {
+            len: self.len,
+            kept: &self.kept,
+            rows: &self.rows,
+            features: &self.features,
+            matrix: &self.matrix,
+            raw: &self.raw,
+            marks: &self.rows.findings.marks,
+        }
+    }
+
+    /// Takes the rows that raised out of the kept ones, and their marks into the findings.
+    pub(crate) fn drop_raised(&mut self) {
+        if self.raised.is_empty() {
+            return;
+        }
+        let mut dropped = self.raised.iter().map(|mark| mark.row).peekable();
+        self.alive.clear();
+        for row in 0..self.kept.len() {
+            if dropped.next_if_eq(&row).is_none() {
+                self.alive.push(row);
+            }
+        }
+        for mark in &self.raised {
+            self.rows.findings.push(Mark { row: self.kept[mark.row], ..*mark });
+        }
+        let capacity = self.rows.capacity;
+        gather(&mut self.features, capacity, &self.alive);
+        gather(&mut self.rows.floats, capacity, &self.alive);
+        gather(&mut self.rows.longs, capacity, &self.alive);
+        gather(&mut self.rows.codes, capacity, &self.alive);
+        gather(&mut self.rows.flags, capacity, &self.alive);
+        for (to, from) in self.alive.iter().enumerate() {
+            self.kept[to] = self.kept[*from];
+        }
+        self.kept.truncate(self.alive.len());
+    }
+
+    /// Gives every NaN the one bit pattern of a null: arithmetic makes NaNs of other signs on other CPUs.
+    pub(crate) fn settle_nulls(&mut self) {
+        let count = self.kept.len();
+        for column in self.features.chunks_exact_mut(self.rows.capacity) {
+            for value in &mut column[..count] {
+                *value = if value.is_nan() { NULL_F64 } else { *value };
+            }
+        }
+    }
+
+    /// The one cast from f64 to f32, and from columns to rows.
+    pub(crate) fn write_matrix(&mut self) {
+        let capacity = self.rows.capacity;
+        let width = self.features.len() / capacity;
+        self.matrix.resize(self.kept.len() * width, 0.0);
+        if width == 0 {
+            return;
+        }
+        for (tile, rows) in self.matrix.chunks_mut(TILE * width).enumerate() {
+            let first = tile * TILE;
+            let count = rows.len() / width;
+            for (feature, column) in self.features.chunks_exact(capacity).enumerate() {
+                for (row, value) in rows.chunks_exact_mut(width).zip(&column[first..first + count]) {
+                    row[feature] = *value as f32;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The engine as a Python object: one contract, one kernel, one model, any number of calling threads.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+use sternpost_engine::kernel::Kernel;
+use sternpost_engine::model::Model;
+use sternpost_engine::onnx::OnnxModel;
+use sternpost_engine::scorer::{RowScore, Scorer};
+use sternpost_engine::spec::Spec;
+use sternpost_engine::{golden, outputs, violation};
+
+use crate::decision::{Decision, Violation};
+use crate::reading::Reader;
+use crate::{errors, fork, gate, tables};
+
+/// Scores rows and tables.
+#[pyclass(frozen, module = "sternpost._core")]
+pub struct Engine {
+    scorer: Scorer,
+    reader: Reader,
+    bundle: Py<PyString>,
+    actions: Vec<Py<PyString>>,
+    classes: Vec<Py<PyString>>,
+    generation: u64,
+    /// Keeps the kernel's object code mapped; after the scorer, so that it goes last.
+    _kernel_guard: Option<Py<PyAny>>,
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(signature = (spec, *, kernel_address=None, kernel_guard=None, onnx=None))]
+    fn new(
+        py: Python<'_>,
+        spec: &str,
+        kernel_address: Option<usize>,
+        kernel_guard: Option<Py<PyAny>>,
+        onnx: Option<&[u8]>,
+    ) -> PyResult<Self> {
+        gate::contained(py, || {
+            let scorer = gate::away(py, |_| {
+                let mut spec = Spec::from_json(spec)?;
+                let order = std::mem::take(&mut spec.order);
+                // SAFETY: whoever passes an address promises object code of the kernel's form for this very contract and feature list,
+                // and that `kernel_guard`, which this engine keeps, keeps it mapped.
+                let kernel = kernel_address.map(|address| unsafe { Kernel::from_address(address, spec.features.len(), order) });
+                let model = match (onnx, &spec.model) {
+                    (Some(graph), Some(shape)) => Some(Arc::new(OnnxModel::new(graph, shape.clone())?) as Arc<dyn Model>),
+                    _ => None,
+                };
+                Scorer::new(spec, kernel.transpose()?, model)
+            })?;
+            let text = |text: &str| PyString::intern(py, text).unbind();
+            let classes = scorer.shape().and_then(|shape| shape.classes.as_deref()).unwrap_or_default();
+            Ok(Self {
+                reader: Reader::new(py, scorer.contract()),
+                bundle: text(&scorer.bundle().digest),
+                actions: scorer.policy().actions().map(text).collect(),
+                classes: classes.iter().map(|class| text(class)).collect(),
+                generation: fork::generation(),
+                scorer,
+                _kernel_guard: kernel_guard,
+            })
+        })
+    }
+
+    /// Scores one row given as a mapping from column name to value.
+    fn score_row(&self, py: Python<'_>, row: &Bound<'_, PyAny>) -> PyResult<Decision> {
+        gate::contained(py, || {
+            self.same_process(py)?;
+            let contract = self.scorer.contract();
+            let fields = self.reader.fields(contract, row)?;
+            let mut workspace = self.scorer.begin_row();
+            self.reader.read(contract, &fields, &mut workspace.rows)?;
+            let scored = py.detach(|| self.scorer.finish_row(workspace)).map_err(|error| errors::from_core(py, error))?;
+            Ok(self.decision(py, scored, |place| self.reader.text(&fields, place)))
+        })
+    }
+
+    /// Scores a table.
+    #[pyo3(signature = (data, threads=None))]
+    fn score_table<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>, threads: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
+        gate::contained(py, || {
+            let threads = self.threads(py, threads)?;
+            let table = tables::read(py, data, &self.scorer)?;
+            let (schema, batches) = gate::away(py, |go_on| outputs::score(&self.scorer, &table, threads, go_on))?;
+            tables::write(py, batches, schema)
+        })
+    }
+
+    /// Computes the features of a table, typed.
+    #[pyo3(signature = (data, threads=None))]
+    fn frame<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>, threads: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
+        gate::contained(py, || {
+            let threads = self.threads(py, threads)?;
+            let table = tables::read(py, data, &self.scorer)?;
+            let (schema, batches) = gate::away(py, |go_on| outputs::frame(&self.scorer, &table, threads, go_on))?;
+            tables::write(py, batches, schema)
+        })
+    }
+
+    /// Computes the model's input for a table, as little-endian float32 bytes, row-major.
+    #[pyo3(signature = (data, threads=None))]
+    fn matrix<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>, threads: Option<usize>) -> PyResult<Bound<'py, PyBytes>> {
+        gate::contained(py, || {
+            let threads = self.threads(py, threads)?;
+            let table = tables::read(py, data, &self.scorer)?;
+            let matrix = gate::away(py, |go_on| outputs::matrix(&self.scorer, &table, threads, go_on))?;
+            Ok(PyBytes::new(py, &matrix))
+        })
+    }
+
+    /// The first violations of a table, in row order.
+    #[pyo3(signature = (data, limit=100))]
+    fn check(&self, py: Python<'_>, data: &Bound<'_, PyAny>, limit: usize) -> PyResult<Vec<Violation>> {
+        gate::contained(py, || {
+            self.same_process(py)?;
+            let table = tables::read(py, data, &self.scorer)?;
+            let found = gate::away(py, |go_on| outputs::check(&self.scorer, &table, limit, go_on))?;
+            Ok(found.into_iter().map(Violation::from).collect())
+        })
+    }
+
+    /// Feature bits and raw model output bits of a table.
+    fn golden<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        gate::contained(py, || {
+            self.same_process(py)?;
+            let table = tables::read(py, data, &self.scorer)?;
+            let golden = gate::away(py, |go_on| golden::replay(&self.scorer, &table, go_on))?;
+            Ok((PyBytes::new(py, &golden.features), PyBytes::new(py, &golden.scores)))
+        })
+    }
+}
+
+impl Engine {
+    fn same_process(&self, py: Python<'_>) -> PyResult<()> {
+        if self.generation == fork::generation() { Ok(()) } else { Err(errors::forked(py)) }
+    }
+
+    fn threads(&self, py: Python<'_>, threads: Option<usize>) -> PyResult<usize> {
+        self.same_process(py)?;
+        match threads {
+            Some(0) => Err(errors::usage(py, "threads is 0; give at least 1, or None for all cores".to_owned())),
+            Some(threads) => Ok(threads),
+            None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        }
+    }
+
+    fn decision(&self, py: Python<'_>, scored: RowScore, value: impl Fn(usize) -> String) -> Decision {
+        let contract = self.scorer.contract();
+        let names = self.scorer.feature_names();
+        let from_contract = |place: u32| contract.columns.get(place as usize).is_some();
+        let violations = scored.marks.iter().map(|mark| {
+            let value = if mark.rule.is_of_contract() && from_contract(mark.place) { value(mark.place as usize) } else { String::new() };
+            Violation::from(violation::Violation::new(contract, names, mark, &value))
+        });
+        let action = self.scorer.policy().action_position(scored.score);
+        Decision {
+            score: scored.score,
+            scores: scored.scores,
+            label: scored.class.and_then(|class| self.classes.get(class)).map(|class| class.clone_ref(py)),
+            action: action.and_then(|action| self.actions.get(action)).map(|action| action.clone_ref(py)),
+            binding: false,
+            reasons: scored.marks.iter().map(|mark| violation::reason(contract, names, mark)).collect(),
+            violations: violations.collect(),
+            bundle: self.bundle.clone_ref(py),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The Python face of the core: converts, translates errors, and holds the interpreter lock only while it touches Python objects.
+//!
+//! Nothing is decided here. Reading objects lives in [`reading`] and [`tables`], the way back in [`decision`], and every call goes through
+//! [`gate`], which lets interrupts in and panics out as errors.
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+mod decision;
+mod engine;
+mod errors;
+mod fork;
+mod gate;
+mod model;
+mod reading;
+mod tables;
+
+/// The compiled core of sternpost.
+#[pymodule]
+mod _core {
+    use super::*;
+
+    #[pymodule_export]
+    use super::decision::{Decision, Violation};
+    #[pymodule_export]
+    use super::engine::Engine;
+    #[pymodule_export]
+    use super::model::{Model, init_onnxruntime};
+
+    /// Name and address of every C function that compiled features may call.
+    #[pyfunction]
+    fn math_symbols(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+        let symbols = PyDict::new(py);
+        for (name, address) in sternpost_engine::math::symbols() {
+            symbols.set_item(name, address)?;
+        }
+        Ok(symbols)
+    }
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        fork::watch();
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
