@@ -58,7 +58,7 @@ class Provenance:
     machine: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "libraries", MappingProxyType(dict(sorted(self.libraries.items()))))
+        object.__setattr__(self, "libraries", MappingProxyType(dict(self.libraries)))
 
     def to_json(self) -> bytes:
         """The part `provenance.json`: canonical JSON."""
