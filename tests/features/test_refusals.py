@@ -6,6 +6,7 @@ import datetime
 import math
 import random
 import time
+from pathlib import Path
 
 import pytest
 
@@ -98,8 +99,8 @@ def misspelt(carrier: sp.Category) -> bool:
     return carrier == "UAA"
 
 
-@sp.feature
-def forgets_a_path(x: float) -> float:  # noqa: RET503 - the mistake that is tested
+@sp.feature  # noqa: RET503 - the mistake that is tested
+def forgets_a_path(x: float) -> float:
     if x > 0:
         return x
 
@@ -224,7 +225,7 @@ def test_refused_with_function_line_and_replacement(feature, words):
     assert words in message
     assert feature.name in message
     assert "line" in message
-    assert "/" not in message.replace(" / ", "").replace("Mars/Olympus", "").replace("if / el", ""), "no folders"
+    assert str(Path(__file__).parent) not in message, "a message names no folders"
 
 
 def test_the_line_named_is_the_line_that_is_wrong():

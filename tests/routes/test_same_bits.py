@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sternpost.serve.batch import score_files
 
 import sternpost as sp
 
@@ -82,6 +81,8 @@ def test_reopened(reopened, expected):
 
 
 def test_scored_file(bundle, expected, tmp_path):
+    from sternpost.serve.batch import score_files
+
     source, target = tmp_path / "in.parquet", tmp_path / "out.arrow"
     pq.write_table(TABLE, source, row_group_size=50)
     score_files(bundle, [source], target, batch_rows=64)

@@ -28,7 +28,7 @@ _UNSEEN = "a label that nobody has seen"
 
 @dataclass(frozen=True)
 class Golden:
-    """`rows`: contract columns, n >= 256; `features`: float64 [n, F]; `scores`: float64 [n, K]; a refused row is NaN."""
+    """`rows`: contract columns, n >= 256; `features` float64 [n, F]; `scores` float64 [n, K]; a refused row is NaN."""
 
     rows: pa.Table
     features: bytes
@@ -78,7 +78,7 @@ def record(engine: Engine, rows: pa.Table) -> Golden:
     expected = np.frombuffer(scores, np.uint64).reshape(rows.num_rows, width)
     for i, row in enumerate(_python_rows(rows)):
         decision = engine.score_row(row)
-        alone = list(decision.scores) or [decision.score]
+        alone: list[float | None] = [*decision.scores] or [decision.score]
         bits = np.array([math.nan if s is None else s for s in alone], np.float64).view(np.uint64)
         together = expected[i] if decision.scores else expected[i, :1]
         if decision.score is not None and not np.array_equal(bits, together):
@@ -104,8 +104,8 @@ def replay(engine: Engine, golden: Golden, names: tuple[str, ...]) -> None:
         name = names[place] if what == "feature" else f"score {place}"
         raise GoldenMismatch(
             f"{int(differs.any(axis=1).sum())} of {n} golden rows give other bits here: row {row}, {name}: "
-            f"recorded {a[row, place]!r}, found {b[row, place]!r}; this machine's libraries or CPU compute differently, "
-            f"so build the bundle on this kind of machine"
+            f"recorded {a[row, place]!r}, found {b[row, place]!r}; this machine's libraries or CPU compute "
+            f"differently, so build the bundle on this kind of machine"
         )
 
 

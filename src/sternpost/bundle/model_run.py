@@ -56,18 +56,16 @@ def settle(onnx: bytes, spec: ModelSpec, matrix: npt.NDArray[np.float32]) -> Mod
     rows = np.ascontiguousarray(np.resize(matrix, (_ROWS_TRIED, spec.features)), dtype=np.float32)
     most = TREE_ROWS if b"TreeEnsemble" in onnx else OTHER_ROWS
     for padding in _PADDINGS:
-        alone = model.run(rows, 1, padding)
-        if all(_same(model, rows, alone, batch, padding, spec.outputs) for batch in _BATCHES):
+        alone = model.run(rows.data, 1, padding)
+        if all(_same(model, rows, alone, batch, padding) for batch in _BATCHES):
             return replace(spec, min_rows=padding, chunk_rows=max(most, padding))
     return replace(spec, min_rows=1, chunk_rows=1)
 
 
-def _same(
-    model: _core.Model, rows: npt.NDArray[np.float32], alone: bytes, batch: int, padding: int, outputs: int
-) -> bool:
+def _same(model: _core.Model, rows: npt.NDArray[np.float32], alone: bytes, batch: int, padding: int) -> bool:
     """Whether batches of this size give the bits of single rows, also when every row has another place in its batch."""
-    if model.run(rows, batch, padding) != alone:
+    if model.run(rows.data, batch, padding) != alone:
         return False
     shift = min(batch // 2 + 1, len(rows) - 1)
-    shifted = model.run(np.ascontiguousarray(rows[shift:]), batch, padding)
-    return shifted == alone[shift * outputs * 4 :]
+    shifted = model.run(np.ascontiguousarray(rows[shift:]).data, batch, padding)
+    return shifted == alone[shift * (len(alone) // len(rows)) :]

@@ -196,7 +196,7 @@ class ContractSpec:
 
 
 def as_table(data: Any, columns: Sequence[str] | None = None) -> pa.Table:
-    """Any Arrow-speaking object (pyarrow, polars, pandas, a capsule) as a pyarrow.Table, without copying where possible.
+    """Any Arrow-speaking object (pyarrow, polars, pandas, a capsule) as a pyarrow.Table, without copies where possible.
 
     With `columns`, only those are taken; a missing one is a ContractError.
     """

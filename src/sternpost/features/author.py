@@ -64,7 +64,7 @@ class Feature(Generic[P, R]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The module's name now means this object, not the bare function, so pickling goes by name.
-        return _by_name, (self.__module__, self.__qualname__)
+        return _by_name, (self.function.__module__, self.function.__qualname__)
 
     @property
     def place(self) -> str:
@@ -124,8 +124,8 @@ def _signature(function: Callable[..., Any]) -> tuple[tuple[Parameter, ...], Col
         found = read_annotation(hints[name])
         if found == ("bool", True):
             raise FeatureError(
-                f"{where}: parameter {name} is `bool | None`, and a bool in a kernel has no null; annotate `bool` (a null "
-                f"then makes the feature null), or declare the column as `int | None` with 0 and 1"
+                f"{where}: parameter {name} is `bool | None`, and a bool in a kernel has no null; annotate `bool` (a "
+                f"null then makes the feature null), or declare the column as `int | None` with 0 and 1"
             )
         if found is None:
             raise FeatureError(

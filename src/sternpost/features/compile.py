@@ -23,13 +23,16 @@ import re
 import types as python_types
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
 import llvmlite.binding as llvm
 import numba
 import numpy as np
-from numba.core import compiler, config, types
+from numba.core import compiler as numba_compiler
+from numba.core import config
+from numba.core import types as numba_types
 from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 
@@ -42,6 +45,10 @@ from sternpost.features.explain import explain
 from sternpost.features.graph import Plan
 from sternpost.features.kernel_source import kernel_source
 from sternpost.features.rewrite import IS_NULL_NAME, NULL_NAME, POWER_NAME, rewrite
+
+# numba is typed in places only.
+types: Any = numba_types
+compiler: Any = numba_compiler
 
 _ALLOWED_BUILTINS = frozenset({"abs", "min", "max", "float", "bool", "range", "len", "int", "round", "divmod"})
 
@@ -104,10 +111,9 @@ class _Functions:
         }[feature.returns]
         if fits:
             return
-        found = {"none": "None", "float64": "float", "int64": "int"}.get(str(returned), str(returned))
-        hint = (
-            "return a value on every path" if "none" in str(returned).lower() else "change the annotation or the value"
-        )
+        nothing = isinstance(returned, (types.NoneType, types.Optional))
+        found = "nothing on some path" if nothing else _known_type(returned)
+        hint = "return a value on every path" if nothing else "change the annotation or the value"
         raise FeatureError(
             f"feature {feature.name} ({feature.place}): it is declared to return {feature.returns}, "
             f"and returns {found}; {hint}"
@@ -122,6 +128,7 @@ class _Functions:
             )
         self._underway.append(function)
         rewritten = rewrite(function, what)
+        filename = place_of(function).split(",")[0]
         namespace: dict[str, Any] = {
             IS_NULL_NAME: portable.IS_NULL,
             POWER_NAME: portable.POWER,
@@ -129,8 +136,9 @@ class _Functions:
             **portable.BUILTINS,
         }
         for name, value in rewritten.reads.items():
-            namespace[name] = self._meaning(name, value, what)
-        filename = place_of(function).split(",")[0]
+            where = f"{what} ({filename}, line {_line_of(rewritten.tree, name)})"
+            namespace[name] = self._meaning(name, value, what, where)
+        _check_members(rewritten.tree, namespace, what, filename)
         exec(compile(rewritten.tree, filename, "exec"), namespace)
         made = numba.njit(**portable.NJIT_OPTIONS)(namespace[function.__name__])
         self._underway.pop()
@@ -140,7 +148,7 @@ class _Functions:
         )
         return made
 
-    def _meaning(self, name: str, value: Any, what: str) -> Any:
+    def _meaning(self, name: str, value: Any, what: str, where: str) -> Any:
         """What a global name of an author's function stands for in a kernel."""
         if id(value) in portable.BY_IDENTITY:
             return portable.BY_IDENTITY[id(value)]
@@ -148,7 +156,7 @@ class _Functions:
             if value.__name__ in ("sternpost", clock.__name__):
                 return self._sternpost(what)
             raise FeatureError(
-                f"{what}: module {name} has no place in a kernel; use math, numpy's scalar functions or sp"
+                f"{where}: module {name} has no place in a kernel; use math, numpy's scalar functions or sp"
             )
         if isinstance(value, (bool, int, float, str, np.number)):
             return value
@@ -159,14 +167,14 @@ class _Functions:
             frozen.setflags(write=False)
             return frozen
         if isinstance(value, Feature):
-            raise FeatureError(f"{what}: it calls the feature {name}; take it as a parameter named {name} instead")
+            raise FeatureError(f"{where}: it calls the feature {name}; take it as a parameter named {name} instead")
         plain = getattr(value, "py_func", value)
         if isinstance(plain, python_types.FunctionType):
             return self._function(plain, f"{what}, function {name}", None)
         if getattr(value, "__module__", None) == "builtins" and name in _ALLOWED_BUILTINS:
             return value
         raise FeatureError(
-            f"{what}: {name} is a {type(value).__name__}, which has no place in a kernel; "
+            f"{where}: {name} is a {type(value).__name__}, which has no place in a kernel; "
             f"use numbers, tuples of numbers or functions"
         )
 
@@ -177,6 +185,32 @@ class _Functions:
         made = python_types.ModuleType("sternpost")
         vars(made).update(members)
         return made
+
+
+def _line_of(tree: ast.Module, name: str) -> int:
+    """The first line that reads a name."""
+    return min((n.lineno for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == name), default=0)
+
+
+def _check_members(tree: ast.Module, namespace: dict[str, Any], what: str, filename: str) -> None:
+    """Refuse `math.x` for an x that has no portable meaning, before the compiler meets it."""
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)):
+            continue
+        module = namespace.get(node.value.id)
+        if isinstance(module, python_types.ModuleType) and not hasattr(module, node.attr):
+            near = get_close_matches(node.attr, [n for n in vars(module) if not n.startswith("_")], n=1)
+            hint = f"did you mean {node.value.id}.{near[0]}?" if near else "use plain operators and math's functions"
+            raise FeatureError(
+                f"{what} ({filename}, line {node.lineno}): "
+                f"{node.value.id}.{node.attr} is not available in a feature; {hint}"
+            )
+
+
+def _known_type(found: Any) -> str:
+    """The name that an author knows a compiler's type by."""
+    kinds = ((types.Float, "float"), (types.Boolean, "bool"), (types.Integer, "int"), (types.UnicodeType, "str"))
+    return next((name for kind, name in kinds if isinstance(found, kind)), str(found))
 
 
 def _source_of(rewritten: Any, namespace: dict[str, Any]) -> str:

@@ -61,7 +61,8 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
 )
 
-_RAISED = re.compile(r"(?:TypingError|NumbaTypeError|LiteralTypingError|RequireLiteralValue): ([^\n]+)")
+#: Refusals of ours, raised inside the compiler, and what the compiler itself says of a name.
+_RAISED = re.compile(r"Refusal: ([^\n]+)")
 
 
 def explain(error: Exception, filename: str, first_line: int) -> tuple[int, str]:
@@ -69,7 +70,7 @@ def explain(error: Exception, filename: str, first_line: int) -> tuple[int, str]
     text = _ESCAPES.sub("", str(error))
     lines = [int(n) for f, n in re.findall(r'File "([^"]+)", line (\d+)', text) if f == filename]
     line = lines[-1] if lines else first_line
-    raised = [m for m in _RAISED.findall(text) if not m.startswith(("Failed in", "float() only"))]
+    raised = _RAISED.findall(text)
     if raised:
         return line, raised[-1].strip()
     for pattern, cause, replacement in _KNOWN:

@@ -21,14 +21,19 @@ import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import njit
-from numba.core import types, typing
+from numba.core import extending, typing
+from numba.core import types as numba_types
 from numba.core.errors import TypingError
-from numba.core.extending import intrinsic, models, overload, register_model
+from numba.core.extending import models, overload, register_model
 
 from sternpost import _core
 from sternpost.contract.types import NULL_CODE, NULL_INT, UNSEEN_CODE
 from sternpost.features import clock
 from sternpost.features.author import is_null, is_unseen
+
+# numba is typed in places only.
+types: Any = numba_types
+intrinsic: Any = extending.intrinsic
 
 #: How every function of a kernel is compiled. No fast-math: a reordered sum is another number.
 NJIT_OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": True, "fastmath": False}
@@ -59,7 +64,11 @@ _EXTERNAL = {name: _external(name, 2 if name in _TWO_ARGUMENTS else 1) for name 
 _pow = _EXTERNAL["sp_pow"]
 
 
-class CategoryType(types.Type):  # type: ignore[misc]
+class Refusal(TypingError):
+    """A refusal of ours inside the compiler; `explain` looks for its name."""
+
+
+class CategoryType(types.Type):
     """A category's code, int32, that knows the labels it stands for."""
 
     def __init__(self, labels: tuple[str, ...]) -> None:
@@ -68,7 +77,7 @@ class CategoryType(types.Type):  # type: ignore[misc]
 
 
 @register_model(CategoryType)
-class _CategoryModel(models.PrimitiveModel):  # type: ignore[misc]
+class _CategoryModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
         super().__init__(dmm, fe_type, ir.IntType(32))
 
@@ -77,14 +86,14 @@ def category_of(labels: tuple[str, ...]) -> Any:
     """An intrinsic that reads an int32 code as a category with these labels."""
     made = CategoryType(labels)
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def as_category(_context: Any, _code: Any) -> Any:
         return made(types.int32), lambda _ctx, _builder, _sig, args: args[0]
 
     return as_category
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def code_of(_context: Any, category: Any) -> Any:
     """The int32 code of a category."""
     if not isinstance(category, CategoryType):
@@ -97,7 +106,7 @@ def _label_code(category: CategoryType, literal: Any) -> int:
     if label not in category.labels:
         near = get_close_matches(label, category.labels, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it lists {', '.join(category.labels[:12])}"
-        raise TypingError(f"label {label!r} is not among the {len(category.labels)} the contract lists; {hint}")
+        raise Refusal(f"label {label!r} is not among the {len(category.labels)} the contract lists; {hint}")
     return category.labels.index(label)
 
 
@@ -112,7 +121,7 @@ def _compare(symbol: Callable[[Any, Any], Any], equal: bool) -> None:
             return (lambda a, b: code_of(a) == code) if equal else (lambda a, b: code_of(a) != code)
         if isinstance(a, CategoryType) and isinstance(b, CategoryType):
             if a.labels != b.labels:
-                raise TypingError("two categories with different labels cannot be compared; compare each with a label")
+                raise Refusal("two categories with different labels cannot be compared; compare each with a label")
             return (lambda a, b: code_of(a) == code_of(b)) if equal else (lambda a, b: code_of(a) != code_of(b))
         return None
 
@@ -140,7 +149,7 @@ def _is_unseen(label: Any) -> Any:
 
 
 def _llvm_float(name: str) -> Any:
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def call(_context: Any, x: Any) -> Any:
         def emit(_ctx: Any, builder: Any, _sig: Any, args: Any) -> Any:
             return builder.call(builder.module.declare_intrinsic(f"llvm.{name}", [ir.DoubleType()]), args)
@@ -150,16 +159,16 @@ def _llvm_float(name: str) -> Any:
     return call
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _float_to_int(_context: Any, x: Any) -> Any:
     return types.int64(types.float64), lambda _ctx, builder, _sig, args: builder.fptosi(args[0], ir.IntType(64))
 
 
-_floor, _ceil, _trunc, _rint = (_llvm_float(n) for n in ("floor", "ceil", "trunc", "rint"))
+_floor, _ceil, _trunc, _rint, _sqrt = (_llvm_float(n) for n in ("floor", "ceil", "trunc", "rint", "sqrt"))
 _TWO_63 = 9223372036854775808.0
 
 
-@njit(**NJIT_OPTIONS)  # type: ignore[untyped-decorator]
+@njit(**NJIT_OPTIONS)
 def _whole(x: float) -> int:
     """The int64 of a float that is whole; null outside of 64 bits, and for NaN."""
     return _float_to_int(x) if -_TWO_63 < x < _TWO_63 else NULL_INT
@@ -187,7 +196,7 @@ def _power(base: Any, exponent: Any) -> Any: ...
 @implements(_power)
 def _power_of(base: Any, exponent: Any) -> Any:
     if isinstance(base, types.Integer) and isinstance(exponent, types.Integer):
-        raise TypingError("int ** int is int or float depending on the values; write float(base) ** exponent")
+        raise Refusal("int ** int is int or float depending on the values; write float(base) ** exponent")
     return lambda base, exponent: _pow(base, exponent)
 
 
@@ -197,13 +206,13 @@ def _local(moment: Any, zone: Any) -> Any: ...
 @implements(_local)
 def _local_of(moment: Any, zone: Any) -> Any:
     if not isinstance(zone, types.StringLiteral):
-        raise TypingError('sp.local takes the zone as a literal: sp.local(t, "America/New_York")')
+        raise Refusal('sp.local takes the zone as a literal: sp.local(t, "America/New_York")')
     try:
         starts, offsets = clock.transitions(zone.literal_value)
     except KeyError as e:
-        raise TypingError(str(e.args[0])) from None
+        raise Refusal(str(e.args[0])) from None
 
-    def search(moment, zone):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def search(moment, zone):  # type: ignore[no-untyped-def]
         low, high = 0, len(starts)
         while high - low > 1:
             middle = (low + high) // 2
@@ -241,7 +250,7 @@ MATH = _module(
     tau=math.tau,
     **{n: _libm(n) for n in "asin acos atan atan2 asinh acosh atanh erf erfc lgamma fmod remainder pow".split()},
     gamma=_libm("tgamma"),
-    sqrt=math.sqrt,
+    sqrt=_sqrt,
     fabs=math.fabs,
     floor=_rounding("floor", _floor),
     ceil=_rounding("ceil", _ceil),
@@ -276,7 +285,7 @@ NUMPY = _module(
     **{f"arc{n}": _libm(f"a{n}") for n in "sin cos tan sinh cosh tanh".split()},
     arctan2=_libm("atan2"),
     power=_power,
-    sqrt=math.sqrt,
+    sqrt=_sqrt,
     abs=abs,
     fabs=math.fabs,
     floor=_floor,

@@ -123,11 +123,11 @@ class _Rewriter(ast.NodeTransformer):
                 raise self.refuse(node, why)
         return super().visit(node)
 
-    def visit_Return(self, node: ast.Return) -> ast.AST:
+    def visit_Return(self, node: ast.Return) -> Any:
         value = node.value if node.value is not None else ast.Constant(None)
         return ast.copy_location(ast.Return(self.visit(_with_null(value))), node)
 
-    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+    def visit_Raise(self, node: ast.Raise) -> Any:
         call = node.exc
         plain = isinstance(call, ast.Name) or (
             isinstance(call, ast.Call) and all(isinstance(a, ast.Constant) for a in call.args) and not call.keywords
@@ -136,7 +136,7 @@ class _Rewriter(ast.NodeTransformer):
             raise self.refuse(node, 'a raise takes a constant message: raise ValueError("negative distance")')
         return node
 
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+    def visit_Compare(self, node: ast.Compare) -> Any:
         if len(node.ops) == 1:
             left, op, right = node.left, node.ops[0], node.comparators[0]
             if isinstance(op, (ast.Is, ast.IsNot)):
@@ -148,25 +148,25 @@ class _Rewriter(ast.NodeTransformer):
                 return _at(node, self._membership(node, left, op, right))
         return self.generic_visit(node)
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
         self.generic_visit(node)
         return self._checked(node, node.op, node.left, node.right)
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         if isinstance(node.target, ast.Name) and isinstance(node.op, (ast.Pow, ast.LShift, ast.RShift)):
             read = ast.Name(node.target.id, ast.Load())
             value = self.visit(ast.copy_location(ast.BinOp(read, node.op, node.value), node))
             return _at(node, ast.Assign([node.target], value))
         return self.generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:
+    def visit_Call(self, node: ast.Call) -> Any:
         if isinstance(node.func, ast.Name) and node.func.id in _REFUSED_CALLS and node.func.id not in self.outer:
             raise self.refuse(node, _REFUSED_CALLS[node.func.id])
         if isinstance(node.func, ast.Name) and node.func.id == "round" and len(node.args) > 1:
             raise self.refuse(node, "round() to digits is not exact; write math.floor(x * 100 + 0.5) / 100")
         return self.generic_visit(node)
 
-    def visit_Name(self, node: ast.Name) -> ast.AST:
+    def visit_Name(self, node: ast.Name) -> Any:
         value = self.outer.get(node.id)
         root = getattr(value, "__name__", "").split(".")[0] if inspect.ismodule(value) else None
         if root in _REFUSED_MODULES:
@@ -179,7 +179,7 @@ class _Rewriter(ast.NodeTransformer):
             raise self.refuse(node, f"{node.id} is a {kind}, which can change; use a tuple of constants")
         return node
 
-    def _checked(self, node: ast.AST, op: ast.operator, left: ast.expr, right: ast.expr) -> ast.AST:
+    def _checked(self, node: ast.AST, op: ast.operator, left: ast.expr, right: ast.expr) -> Any:
         if isinstance(op, (ast.LShift, ast.RShift)):
             if not (isinstance(right, ast.Constant) and isinstance(right.value, int) and 0 <= right.value < 64):
                 raise self.refuse(node, "a shift takes a constant from 0 to 63; anything else has no stated value")
