@@ -56,9 +56,9 @@ pub struct Shape {
     pub features: usize,
     /// Width of the output.
     pub outputs: usize,
-    /// Output that is the score of a binary model.
+    /// Output that is the score of a binary model; the others have none.
     #[serde(default)]
-    pub positive: usize,
+    pub positive: Option<usize>,
     /// Fewest rows per run; shorter runs repeat their last row.
     pub min_rows: usize,
     /// Most rows per run.
@@ -79,7 +79,7 @@ impl Shape {
             return wrong(format!("min_rows {} must be at least 1 and at most chunk_rows {}", self.min_rows, self.chunk_rows));
         }
         if self.task == Task::Binary && self.score_output() >= self.outputs {
-            return wrong(format!("positive {} is not one of {} outputs", self.positive, self.outputs));
+            return wrong(format!("positive {} is not one of {} outputs", self.score_output(), self.outputs));
         }
         match &self.classes {
             Some(classes) if self.task == Task::Multiclass && classes.len() != self.outputs => {
@@ -112,7 +112,7 @@ impl Shape {
 
     fn score_output(&self) -> usize {
         match self.task {
-            Task::Binary if self.outputs > 1 => self.positive,
+            Task::Binary if self.outputs > 1 => self.positive.unwrap_or(self.outputs - 1),
             _ => 0,
         }
     }

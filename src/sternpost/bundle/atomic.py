@@ -21,28 +21,43 @@ from sternpost.errors import DataError
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}
 
 
-@contextlib.contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a temporary file beside `path` for writing; on leaving without an error it is flushed and takes the name
-    `path`.
+class WholeFile:
+    """The file while it is written. `name` is its temporary path, for writers that open files themselves."""
 
-    `handle.name` is the temporary name, for writers that open files themselves. A symbolic link is followed, and a
-    file that is replaced hands its permissions on. Raises `DataError` when the system refuses (no such folder, disk
-    full, not permitted).
+    def __init__(self, handle: BinaryIO, path: str | os.PathLike[str]) -> None:
+        self._handle, self._path = handle, path
+        self.name = handle.name
+
+    def write(self, data: bytes) -> None:
+        """Append. Raises `DataError`."""
+        with _explained(self._path):
+            self._handle.write(data)
+
+
+@contextlib.contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[WholeFile]:
+    """Open a temporary file beside `path`; on leaving without an error it is flushed and takes the name `path`.
+
+    A symbolic link is followed, and a file that is replaced hands its permissions on. Raises `DataError` when the
+    system refuses (no such folder, disk full, not permitted); what the body raises passes through as it is.
     """
     final = Path(os.path.realpath(path))
     temporary = final.with_name(f".{final.name[:100]}.{secrets.token_hex(6)}.part")
+    with _explained(path):
+        handle = open(temporary, "xb")  # noqa: PTH123, SIM115 - `name` must be a str; closed below, errors apart
     try:
-        with open(temporary, "xb") as handle:  # noqa: PTH123 - `handle.name` must be a str
-            yield handle
+        yield WholeFile(handle, path)
+        with _explained(path):
             handle.flush()
             _keep_mode(final, handle.fileno())
             os.fsync(handle.fileno())
-        os.replace(temporary, final)  # noqa: PTH105 - one name for one system call
-        _sync_folder(final.parent)
-    except OSError as error:
-        raise write_failed(path, error) from error
+            handle.close()
+            os.replace(temporary, final)  # noqa: PTH105 - one name for one system call
+            _sync_folder(final.parent)
     finally:
+        # On a full disk closing fails too; what counts then is the error already on its way.
+        with contextlib.suppress(OSError):
+            handle.close()
         # After the rename nothing has this name any more; before it, whatever went wrong, the half file goes.
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -63,6 +78,14 @@ def write_failed(path: str | os.PathLike[str], error: OSError) -> DataError:
     }
     remedy = remedies.get(error.errno or 0, "nothing was changed; the cause is outside of sternpost")
     return DataError(f"cannot write {os.fspath(path)}: {reason}; {remedy}")
+
+
+@contextlib.contextmanager
+def _explained(path: str | os.PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise write_failed(path, error) from error
 
 
 def _keep_mode(final: Path, descriptor: int) -> None:

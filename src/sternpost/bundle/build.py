@@ -88,7 +88,8 @@ def build(
     engine = kernel.engine(
         onnx=exported.onnx, model=json.loads(spec.to_json()), policy=settled_policy, name=name, digest=digest_of(parts)
     )
-    golden = record(engine, choose_rows(features.contract, table, seed))
+    scored = None if spec.kind == "multiclass" else spec.positive or 0
+    golden = record(engine, choose_rows(features.contract, table, seed), scored)
     return Bundle({**parts, **golden.to_parts()}, new_seal(), golden)
 
 

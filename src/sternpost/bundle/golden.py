@@ -68,8 +68,10 @@ def choose_rows(contract: ContractSpec, reference: pa.Table, seed: int = 0) -> p
     return _table(contract, rows)
 
 
-def record(engine: Engine, rows: pa.Table) -> Golden:
+def record(engine: Engine, rows: pa.Table, positive: int | None) -> Golden:
     """Run the rows and keep their bits; every row is also scored alone, and must agree.
+
+    `positive` is the column of the model's output that is the score; None when all of them are (multiclass).
 
     Raises ModelError when one row alone gives other bits than the same row among others.
     """
@@ -78,10 +80,11 @@ def record(engine: Engine, rows: pa.Table) -> Golden:
     expected = np.frombuffer(scores, np.uint64).reshape(rows.num_rows, width)
     for i, row in enumerate(_python_rows(rows)):
         decision = engine.score_row(row)
-        alone: list[float | None] = [*decision.scores] or [decision.score]
-        bits = np.array([math.nan if s is None else s for s in alone], np.float64).view(np.uint64)
-        together = expected[i] if decision.scores else expected[i, :1]
-        if decision.score is not None and not np.array_equal(bits, together):
+        if decision.score is None:
+            continue
+        alone = np.array(decision.scores or [decision.score], np.float64).view(np.uint64)
+        together = expected[i] if positive is None else expected[i, positive : positive + 1]
+        if not np.array_equal(alone, together):
             raise ModelError(
                 f"row {i} scores {decision.score!r} alone and other bits among {rows.num_rows} rows; "
                 f"the model's kernels depend on the batch in a way that padding does not cure"
