@@ -94,12 +94,12 @@ impl Dictionary {
     /// A place outside of `data` is unseen.
     #[inline(always)]
     pub fn code_at(&self, data: &[u8], start: usize, len: usize) -> i32 {
-        if len <= SHORT {
-            if let Some(window) = data.get(start..start.wrapping_add(SHORT)) {
-                let (low, high) = words(window);
-                let [mask_low, mask_high] = MASKS[len];
-                return self.probe(low & mask_low, high & mask_high, len as u32);
-            }
+        if len <= SHORT
+            && let Some(window) = data.get(start..start.wrapping_add(SHORT))
+        {
+            let (low, high) = words(window);
+            let [mask_low, mask_high] = MASKS[len];
+            return self.probe(low & mask_low, high & mask_high, len as u32);
         }
         data.get(start..start.wrapping_add(len)).map_or(UNSEEN_CODE, |label| self.code(label))
     }

@@ -66,10 +66,10 @@ impl Scorer {
     /// # Errors
     /// `Error::Kernel` or `Error::Model` if a part is missing or does not fit.
     pub fn new(spec: Spec, kernel: Option<Kernel>, model: Option<Arc<dyn Model>>) -> Result<Self> {
-        if let Some(kernel) = &kernel {
-            if kernel.features() != spec.features.len() {
-                return Err(Error::Kernel(format!("the kernel has {} features and {} are named", kernel.features(), spec.features.len())));
-            }
+        if let Some(kernel) = &kernel
+            && kernel.features() != spec.features.len()
+        {
+            return Err(Error::Kernel(format!("the kernel has {} features and {} are named", kernel.features(), spec.features.len())));
         }
         let model = match (spec.model, model) {
             (Some(shape), Some(model)) => Some((shape, model)),

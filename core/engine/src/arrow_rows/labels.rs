@@ -50,12 +50,12 @@ pub(super) fn translate(
 ) -> Result<Option<Arc<[i32]>>> {
     let DataType::Dictionary(key, _) = array.data_type() else { return Ok(None) };
     let entries = by_key!(array.as_ref(), **key, entries_of());
-    if let Some((previous, Some(codes))) = before {
-        if let DataType::Dictionary(previous_key, _) = previous.data_type() {
-            let previous_entries = by_key!(previous.as_ref(), **previous_key, entries_of());
-            if previous_entries.to_data().ptr_eq(&entries.to_data()) {
-                return Ok(Some(codes.clone()));
-            }
+    if let Some((previous, Some(codes))) = before
+        && let DataType::Dictionary(previous_key, _) = previous.data_type()
+    {
+        let previous_entries = by_key!(previous.as_ref(), **previous_key, entries_of());
+        if previous_entries.to_data().ptr_eq(&entries.to_data()) {
+            return Ok(Some(codes.clone()));
         }
     }
     let codes = (0..entries.len()).map(|entry| match bytes_of(entries, entry) {

@@ -80,7 +80,7 @@ pub fn matrix(scorer: &Scorer, table: &Table, threads: usize, go_on: &dyn Fn() -
         |(bytes, refused): &mut (Vec<u8>, Vec<Mark>), first, block| {
             refused.extend(refused_marks(block, first));
             let start = bytes.len();
-            bytes.resize(start + block.matrix.len() * size_of::<f32>(), 0);
+            bytes.resize(start + size_of_val(block.matrix), 0);
             for (to, value) in bytes[start..].chunks_exact_mut(size_of::<f32>()).zip(block.matrix) {
                 to.copy_from_slice(&value.to_le_bytes());
             }
