@@ -50,11 +50,11 @@ def kind_of(name: str, values: pa.ChunkedArray) -> Literal["classes", "quantity"
     Raises ContractError for a target that is all null, has a single value, or has a type nothing can be learned from.
     """
     known = plain(values).drop_null()
+    to_numpy(name, known.slice(0, 0))
     distinct = pc.count_distinct(known).as_py() if len(known) else 0
     if distinct < 2:
         only = f"only the value {known[0].as_py()!r}" if distinct else "no value that is not null"
         raise ContractError(f"target {name} has {only}; there is nothing to learn")
-    to_numpy(name, known.slice(0, 1))
     if pt.is_integer(known.type):
         return "classes" if distinct <= CLASSES_MAX else "quantity"
     if pt.is_floating(known.type):

@@ -160,10 +160,10 @@ def _in_loaded_rows(error: ContractViolation, rows: npt.NDArray[np.int64]) -> Co
     """The same violations, with rows as numbered by what load() gave."""
     if not error.violations:
         return error
-    shown = [f"row {rows[v.row]}, column {v.column}: {v.value} breaks {v.rule}" for v in error.violations[:3]]
+    shown = [v.message.replace(f"row {v.row},", f"row {rows[v.row]},", 1) for v in error.violations[:3]]
     return ContractViolation(
         f"load() gave rows that the contract refuses (counted from 0): {'; '.join(shown)}"
-        f"{' ...' if len(error.violations) > 3 else ''}; correct them, or say in the contract what happens to such "
-        f"values: sp.column(on_violation=...)",
+        f"{' ...' if len(error.violations) > 3 else ''}; what happens to such values can also be said in the "
+        f"contract: sp.column(on_violation=...)",
         error.violations,
     )
