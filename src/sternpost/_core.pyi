@@ -11,6 +11,8 @@ from typing import Any, Final, Protocol, final
 import pyarrow as pa
 from typing_extensions import Buffer
 
+__all__ = ["Decision", "Engine", "Model", "Violation", "__version__", "init_onnxruntime", "math_symbols"]
+
 __version__: Final[str]
 
 class _ArrowStream(Protocol):

@@ -9,7 +9,7 @@ use sternpost_engine::model::Model;
 use sternpost_engine::onnx::OnnxModel;
 use sternpost_engine::scorer::{RowScore, Scorer};
 use sternpost_engine::spec::Spec;
-use sternpost_engine::{golden, outputs, violation};
+use sternpost_engine::{Error, golden, outputs, violation};
 
 use crate::decision::{Decision, Violation};
 use crate::reading::Reader;
@@ -48,7 +48,8 @@ impl Engine {
                 let kernel = kernel_address.map(|address| unsafe { Kernel::from_address(address, spec.features.len(), order) });
                 let model = match (onnx, &spec.model) {
                     (Some(graph), Some(shape)) => Some(Arc::new(OnnxModel::new(graph, shape.clone())?) as Arc<dyn Model>),
-                    _ => None,
+                    (Some(_), None) => return Err(Error::Model("a model was given but the description names none".to_owned())),
+                    (None, _) => None,
                 };
                 Scorer::new(spec, kernel.transpose()?, model)
             })?;

@@ -184,7 +184,7 @@ fn wrong_type(column: &Column, value: &Bound<'_, PyAny>) -> PyErr {
     };
     let class = value.get_type().name().map(|name| name.to_string()).unwrap_or_default();
     let text = value.repr().map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
-    let message = format!("column {}: {} is a {class}; expected {expected}", column.name, shortened(&text));
+    let message = format!("column {}: {} is of type {class}; expected {expected}", column.name, shortened(&text));
     errors::contract(value.py(), message)
 }
 
