@@ -1,8 +1,9 @@
 """The typed face of the compiled core.
 
-Errors are classes of `sternpost.errors`; nothing else is raised on purpose. `data` is any object with the Arrow PyCapsule interface
-(`__arrow_c_stream__` or `__arrow_c_array__`): tables, record batches and readers of pyarrow, data frames of polars and pandas.
-Calls release the interpreter lock, answer Ctrl-C, and give the same bits for any number of threads.
+Errors are classes of `sternpost.errors`; nothing else is raised on purpose. `data` is any object with the Arrow
+PyCapsule interface (`__arrow_c_stream__` or `__arrow_c_array__`): tables, record batches and readers of pyarrow, data
+frames of polars and pandas. Calls release the interpreter lock, answer Ctrl-C, and give the same bits for any number
+of threads.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,10 @@ def math_symbols() -> dict[str, int]:
     """Name -> address of the C functions `double sp_x(double)` or `double sp_x(double, double)` that kernels call."""
 
 def init_onnxruntime(path: str) -> None:
-    """Load the ONNX Runtime library at an absolute path, once per process; later calls change nothing. ModelError if it fails."""
+    """Load the ONNX Runtime library at an absolute path, once per process; later calls change nothing.
+
+    ModelError if it fails.
+    """
 
 @final
 class Model:
@@ -37,13 +41,14 @@ class Model:
     def run(self, matrix: Buffer, rows_per_call: int, pad_to: int) -> bytes:
         """Raw outputs, little-endian float32 `[n, outputs]`, of a C-contiguous float32 matrix `[n, features]`.
 
-        At most `rows_per_call` rows a run; a run of fewer than `pad_to` rows repeats its last row. UsageError for another matrix,
-        ModelError if the runtime fails.
+        At most `rows_per_call` rows a run; a run of fewer than `pad_to` rows repeats its last row. UsageError for
+        another matrix, ModelError if the runtime fails.
         """
 
 @final
 class Violation:
-    """One broken rule: row (from 0), column, rule, value as text (at most 80 characters, empty for null), and the sentence.
+    """One broken rule: row (from 0), column, rule, value as text (at most 80 characters, empty for null), and the
+    sentence.
 
     For the rule `raised` the column is the feature's name; for `score_not_finite` it is empty.
     """
@@ -67,8 +72,9 @@ class Violation:
 class Decision:
     """The answer about one row, and who gave it.
 
-    `score` is None where there is none; `reasons` then says why, as `<rule>:<column>`, `raised:<feature>` or `score_not_finite`.
-    `source` is "model" or "none". `scores` and `label` are for multiclass models. `bundle` is the bundle's digest.
+    `score` is None where there is none; `reasons` then says why, as `<rule>:<column>`, `raised:<feature>` or
+    `score_not_finite`. `source` is "model" or "none". `scores` and `label` are for multiclass models. `bundle` is the
+    bundle's digest.
     """
 
     @property
@@ -95,10 +101,10 @@ class Decision:
 class Engine:
     """One contract, one kernel, one model; any number of threads may call it at once.
 
-    `spec` is JSON: contract, features, order, model or null, policy or null, bundle. `kernel_address` is the address of a
-    `sternpost_kernel` compiled for exactly this contract and feature list, and `kernel_guard` any object that keeps it mapped.
-    Every method raises ForkError in a child of the process that made the engine, ContractError for data whose columns or types do
-    not fit, and KernelError or ModelError if the part it needs is absent or fails.
+    `spec` is JSON: contract, features, order, model or null, policy or null, bundle. `kernel_address` is the address
+    of a `sternpost_kernel` compiled for exactly this contract and feature list, and `kernel_guard` any object that
+    keeps it mapped. Every method raises ForkError in a child of the process that made the engine, ContractError for
+    data whose columns or types do not fit, and KernelError or ModelError if the part it needs is absent or fails.
     """
 
     def __new__(
@@ -112,7 +118,10 @@ class Engine:
         """ContractError, KernelError or ModelError for a part that is not usable."""
 
     def score_row(self, row: Mapping[str, object]) -> Decision:
-        """Score one row; its keys are exactly the contract's columns. ContractError for a missing or unknown key or a wrong type."""
+        """Score one row; its keys are exactly the contract's columns.
+
+        ContractError for a missing or unknown key or a wrong type.
+        """
 
     def score_table(self, data: _ArrowStream | _ArrowArray, threads: int | None = None) -> pa.Table:
         """Score a table; one output row per input row, in order.
@@ -128,13 +137,17 @@ class Engine:
         """
 
     def matrix(self, data: _ArrowStream | _ArrowArray, threads: int | None = None) -> bytes:
-        """What a model would see: row-major little-endian float32 `[rows, features]`. ContractViolation if any row is refused."""
+        """What a model would see: row-major little-endian float32 `[rows, features]`.
+
+        ContractViolation if any row is refused.
+        """
 
     def check(self, data: _ArrowStream | _ArrowArray, limit: int = 100) -> list[Violation]:
         """The first `limit` violations of the contract, by row and then by column. Features are not computed."""
 
     def golden(self, data: _ArrowStream | _ArrowArray) -> tuple[bytes, bytes]:
-        """Feature bits `[rows, features]` and raw model output bits `[rows, max(1, outputs)]`, row-major little-endian float64.
+        """Feature bits `[rows, features]` and raw model output bits `[rows, max(1, outputs)]`, row-major little-
+        endian float64.
 
         A refused row is the canonical NaN in every place; without a model the second part is one column of it.
         """
