@@ -8,6 +8,7 @@ names the estimator and the next step. Whether the graph is *right* is not decid
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -37,7 +38,8 @@ def convert(estimator: Any, features: int, classes: tuple[str, ...] | None) -> A
     if type(estimator).__name__ == "Booster":
         estimator = lightgbm_model.around_booster(estimator, classes)
     try:
-        with _our_converters():
+        with _our_converters(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the converters' own code
             return convert_sklearn(
                 estimator,
                 name="model",

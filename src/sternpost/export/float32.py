@@ -23,13 +23,15 @@ def floor32(values: npt.ArrayLike) -> F32:
 
 
 def below(values: F32) -> F32:
-    """The next float32 downwards."""
-    return np.nextafter(values, np.float32(-np.inf), dtype=np.float32)
+    """The next float32 downwards; below the smallest finite one, -inf."""
+    with np.errstate(over="ignore"):
+        return np.nextafter(values, np.float32(-np.inf), dtype=np.float32)
 
 
 def above(values: F32) -> F32:
-    """The next float32 upwards."""
-    return np.nextafter(values, np.float32(np.inf), dtype=np.float32)
+    """The next float32 upwards; above the largest finite one, inf."""
+    with np.errstate(over="ignore"):
+        return np.nextafter(values, np.float32(np.inf), dtype=np.float32)
 
 
 def to_ordinal(values: F32) -> npt.NDArray[np.int64]:
