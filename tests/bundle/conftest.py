@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundle_cases import CREATED, SMALL
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sternpost.bundle.archive import write_archive
+from tests.bundle.bundle_cases import CREATED, SMALL
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,12 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from bundle_cases import CREATED, SMALL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sternpost.bundle.archive import Seal, parse_archive, read_archive, sign_archive, write_archive
 from sternpost.errors import BundleCorrupt, DataError, SignatureError, UsageError
+from tests.bundle.bundle_cases import CREATED, SMALL
 
 OURS = ("manifest.json", "seal.json")
 

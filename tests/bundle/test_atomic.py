@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-from bundle_cases import CREATED, SMALL
 
 from sternpost.bundle.archive import read_archive, sign_archive, write_archive
 from sternpost.bundle.atomic import whole_file
 from sternpost.errors import DataError
+from tests.bundle.bundle_cases import CREATED, SMALL
 
 
 def full(*_args, **_kwargs):
@@ -112,7 +112,7 @@ def test_a_killed_writer_leaves_no_half_file_under_the_name(tmp_path):
         "import sys, time\n"
         "from sternpost.bundle.atomic import whole_file\n"
         "with whole_file(sys.argv[1]) as file:\n"
-        "    file.write(b'half'); file.flush(); print('now', flush=True); time.sleep(60)\n"
+        "    file.write(b'half' * 100_000); print('now', flush=True); time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code, tmp_path / "a"], stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"now\n"

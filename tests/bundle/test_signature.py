@@ -7,7 +7,6 @@ import stat
 import zipfile
 
 import pytest
-from bundle_cases import CREATED, SMALL, contents, rezip
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,6 +15,7 @@ from sternpost.bundle.archive import parse_archive, read_archive, sign_archive, 
 from sternpost.bundle.canonical import canonical_json
 from sternpost.bundle.signature import fingerprint, generate_key, load_private, load_public, sign, verify
 from sternpost.errors import DataError, SignatureError, UsageError
+from tests.bundle.bundle_cases import CREATED, SMALL, contents, rezip
 
 DIGEST = "ab" * 32
 

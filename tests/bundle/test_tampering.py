@@ -10,11 +10,11 @@ import zipfile
 import zlib
 
 import pytest
-from bundle_cases import SMALL, contents, rezip, sealed
 
 from sternpost.bundle.archive import parse_archive, read_archive
 from sternpost.bundle.canonical import canonical_json
 from sternpost.errors import BundleCorrupt, BundleError, BundleVersion
+from tests.bundle.bundle_cases import SMALL, contents, rezip, sealed
 
 SEED = random.SystemRandom().randrange(1 << 32)
 

@@ -65,7 +65,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[WholeFile]:
 
 def write_failed(path: str | os.PathLike[str], error: OSError) -> DataError:
     """The `DataError` that explains why `path` was not written. An `errno` that has a remedy gets it."""
-    reason = (error.strerror or str(error)).splitlines()[0]
+    # Arrow puts a sentence of its own where the system's words belong.
+    reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
     remedies = {
         errno.ENOSPC: "free some space or choose another folder, then run again",
         errno.EDQUOT: "the quota is used up; free some space or choose another folder, then run again",
@@ -74,6 +75,7 @@ def write_failed(path: str | os.PathLike[str], error: OSError) -> DataError:
         errno.ENOTDIR: "a part of the path is a file, not a folder",
         errno.EISDIR: "this is a folder; add a file name",
         errno.EACCES: "this user may not write there; choose another folder",
+        errno.EPIPE: "its reader has gone; see why it ended",
         errno.EROFS: "the file system is read-only; choose another folder",
     }
     remedy = remedies.get(error.errno or 0, "nothing was changed; the cause is outside of sternpost")

@@ -1,0 +1,9 @@
+"""Putting a bundle to work.
+
+formats      what is in a file, told by its bytes; reading one file in batches
+pipe         Arrow streams that can be read only once
+sources      which files a user's words mean: files, folders, globs
+read_ahead   a few batches in advance, in one background thread
+files        all input files as one stream of batches with one schema
+outputs      an output that appears whole or not at all
+"""
