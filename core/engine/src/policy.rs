@@ -38,12 +38,12 @@ impl Policy {
     /// Reads the JSON form.
     ///
     /// # Errors
-    /// `Error::Contract` if bands are missing, not ascending, or the last one has an upper end.
+    /// `Error::Contract` if bands do not ascend, or the last one has an upper end. Without bands a score has no action.
     pub fn from_value(value: serde_json::Value) -> Result<Self> {
         let wrong = |text: String| Error::Contract(format!("the policy is not usable: {text}"));
         let PolicyJson { bands, refused } = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
         let Some((last, others)) = bands.split_last() else {
-            return Err(wrong("it has no bands; give at least one with below = null".to_owned()));
+            return Ok(Self { bands, refused });
         };
         if let Some(below) = last.below {
             return Err(wrong(format!("its last band ends at {below}; give it below = null so that every score has an action")));
