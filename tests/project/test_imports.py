@@ -6,9 +6,9 @@ import pickle
 import sys
 
 import pytest
+
 from sternpost.errors import FeatureError, UsageError
 from sternpost.project import load_project
-
 from tests.project.loans_project import MODULE, TOML, write_project
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn import metrics
+
 from sternpost.errors import UsageError
 from sternpost.export import ModelSpec
 from sternpost.project import GateMissed

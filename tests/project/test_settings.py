@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+
 from sternpost.errors import UsageError
 from sternpost.project.settings import read_settings
-
 from tests.project.loans_project import TOML
 
 
@@ -59,7 +59,7 @@ def test_train_before_is_a_moment_or_a_day(read, written, moment):
         (("[gates]", "[gate]"), ["[gate] is not a known section", "did you mean gates?"]),
         (("min_auc", "min_auk"), ["[gates] min_auk", "did you mean min_auc?"]),
         (("min_auc = 0.6", 'min_auc = "high"'), ["[gates] min_auc = 'high'", "valid number"]),
-        (("[gates]", "holdout_every_days = 1\n[gates]"), ["[split] holdout_every_days = 1", "greater than or equal to 2"]),
+        (("[gates]", "holdout_every_days = 1\n[gates]"), ["[split] holdout_every_days = 1", "or equal to 2"]),
         (("[gates]", "holdout_every_day = 5\n[gates]"), ["holdout_every_day", "did you mean holdout_every_days?"]),
         (("[gates]", "train_before = 2024-02-01T00:00:00\n[gates]"), ["no time zone", "2024-02-01T00:00:00Z"]),
         (("[gates]", "holdout_share = 0.3\n[gates]"), ["holdout_share is for rows without a time"]),

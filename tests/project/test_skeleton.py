@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+
 from sternpost.errors import ContractError, DataError, UsageError
 from sternpost.project import load_project, skeleton, train
-
 from tests.project.loans_project import loans
 
 

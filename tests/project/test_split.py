@@ -7,6 +7,7 @@ import datetime as dt
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from sternpost.errors import ContractError, UsageError
 from sternpost.project.settings import SplitSection
 from sternpost.project.split import split_rows

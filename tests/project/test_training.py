@@ -5,14 +5,28 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+
 import sternpost as sp
 from sternpost.errors import ContractError, ContractViolation, UsageError
 from sternpost.project import GateMissed, load_project, train
 from sternpost.project.training import STEPS
-
 from tests.project.loans_project import MODULE, ROWS, TOML, loans, replaced, write_project
 
 NO_GATES = TOML.replace("min_auc = 0.6", "")
+IMPORTS = """
+import math
+
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+"""
+LOG_AMOUNT = """
+@sp.feature
+def log_amount(amount: float) -> float:
+    return math.log(amount)
+
+
+contract = Loan
+"""
 
 
 def trained(folder, **changes):
@@ -103,18 +117,16 @@ def test_every_kind_of_target(tmp_path, target, fit, kind, metrics):
         .append_column("paid", pa.array(~unpaid))
         .append_column("word", pa.array(np.where(unpaid, "unpaid", "paid")).dictionary_encode())
     )
+    # Not every estimator takes NaN or unscaled columns.
     module = (
         MODULE.replace('target = "unpaid"', f'target = "{target}"')
         .replace("HistGradientBoostingClassifier(max_iter=20, random_state=0)", fit)
+        .replace("from sklearn.ensemble import HistGradientBoostingClassifier", IMPORTS)
         .replace(
-            "from sklearn.ensemble import HistGradientBoostingClassifier",
-            "from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor\n"
-            "from sklearn.linear_model import LogisticRegression",
+            '[burden, applied_hour, "amount", "income", "term", "purpose"]', '[applied_hour, log_amount, "purpose"]'
         )
-        .replace("income: float | None", "income: float | None").replace('"income", ', "")
-        .replace("def burden(amount: float, income: float) -> float:", "def burden(amount: float, income: float | None) -> float:")
-        .replace("return amount / income if income > 0 else 99.0", "return 99.0 if sp.is_null(income) or income <= 0 else amount / income / 100")
-    )  # fmt: skip
+        .replace("contract = Loan\n", LOG_AMOUNT)
+    )
     found = trained(tmp_path, table=table, module=module, toml=NO_GATES.split("[policy]")[0])
     assert found.bundle.model.kind == kind
     assert found.metrics.keys() == metrics

@@ -4,60 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+
 import sternpost as sp
-from sternpost.errors import ContractError, ContractViolation, DataError, UsageError
+from sternpost.errors import ContractError, DataError, UsageError
 from sternpost.serve.batch import score_files
-
-from tests.project.loans_project import loans, replaced, sealed_loans
-
-ROWS = 5_003
-
-
-@pytest.fixture(scope="module")
-def bundle():
-    return sealed_loans()
-
-
-@pytest.fixture(scope="module")
-def rows():
-    """Rows with everything in them: nulls, an unseen label, and some that the contract refuses."""
-    table = replaced(loans(ROWS, seed=5), "amount", {0: -1.0, 2_000: float("nan"), 5_002: 2e6})
-    return replaced(table, "purpose", {17: "boat"})
-
-
-@pytest.fixture(scope="module")
-def expected(bundle, rows):
-    return bundle.score(rows)
-
-
-def bits(scores: pa.ChunkedArray) -> bytes:
-    return np.asarray(scores.fill_null(float("nan")).to_numpy()).tobytes()
-
-
-def read(path) -> pa.Table:
-    if path.suffix == ".parquet":
-        return pq.read_table(path)
-    opener = pa.ipc.open_stream if path.suffix == ".arrows" else pa.ipc.open_file
-    with pa.OSFile(str(path)) as file, opener(file) as reader:
-        return reader.read_all()
-
-
-def write(table, path, chunk=1_000):
-    if path.suffix == ".parquet":
-        pq.write_table(table, path, row_group_size=chunk)
-        return path
-    maker = pa.ipc.new_stream if path.suffix == ".arrows" else pa.ipc.new_file
-    with pa.OSFile(str(path), "wb") as sink, maker(sink, table.schema) as writer:
-        writer.write_table(table, max_chunksize=chunk)
-    return path
+from tests.project.loans_project import loans
+from tests.serve.arrow_files import ROWS, bits, read, write
 
 
 @pytest.mark.parametrize("batch_rows", [1, 7, 512, 4_096, 65_536])
 @pytest.mark.parametrize("threads", [1, 4, None])
-def test_batch_size_and_threads_change_no_bit(tmp_path, bundle, rows, expected, batch_rows, threads):
+def test_batch_size_and_threads_change_no_bit(tmp_path, bundle, rows, expected, *, batch_rows, threads):
     # One row at a time is slow, and a few hundred show as much.
     few = rows.slice(0, 300) if batch_rows < 10 else rows
     source = write(few, tmp_path / "in.parquet")
@@ -71,7 +30,7 @@ def test_batch_size_and_threads_change_no_bit(tmp_path, bundle, rows, expected, 
 
 @pytest.mark.parametrize("came", [".parquet", ".arrow", ".arrows"])
 @pytest.mark.parametrize("goes", [".parquet", ".arrow", ".arrows"])
-def test_formats_change_no_bit(tmp_path, bundle, rows, expected, came, goes):
+def test_formats_change_no_bit(tmp_path, bundle, rows, expected, *, came, goes):
     source = write(rows, tmp_path / f"in{came}")
     score_files(bundle, [source], tmp_path / f"out{goes}", keep=["loan_id"], batch_rows=1_024)
     found = read(tmp_path / f"out{goes}")
@@ -137,80 +96,6 @@ def test_the_report_counts_every_row_and_reason(tmp_path, bundle, rows):
     assert [done for done, _ in moves] == sorted({done for done, _ in moves})
 
 
-def test_without_bad_rows_a_refused_row_stays_without_a_score(tmp_path, bundle, rows):
-    score_files(bundle, [write(rows, tmp_path / "in.parquet")], tmp_path / "out.parquet")
-    found = read(tmp_path / "out.parquet")
-    refused = found.filter(pc.is_null(found["score"]))
-    assert refused["reasons"].to_pylist() == [["gt:amount"], ["nan:amount"], ["le:amount"]]
-    assert set(refused["action"].to_pylist()) == {"review"}
-
-
-def test_bad_rows_go_aside_with_all_their_columns(tmp_path, bundle, rows, expected):
-    source = write(rows, tmp_path / "in.parquet")
-    report = score_files(
-        bundle,
-        [source],
-        tmp_path / "out.parquet",
-        keep=["loan_id"],
-        bad_rows=tmp_path / "bad.parquet",
-        batch_rows=512,
-    )
-    good, bad = read(tmp_path / "out.parquet"), read(tmp_path / "bad.parquet")
-    assert report.rows_refused == bad.num_rows == 3
-    assert good.num_rows == report.rows_scored
-    assert bad.column_names == [*rows.column_names, "reasons"]
-    assert bad.drop_columns(["reasons"]).to_pylist()[0] == rows.to_pylist()[0]
-    assert bad["reasons"].to_pylist() == [["gt:amount"], ["nan:amount"], ["le:amount"]]
-    assert sorted(good["loan_id"].to_pylist() + bad["loan_id"].to_pylist()) == list(range(ROWS))
-    assert bits(good["score"]) == bits(expected["score"].drop_null())
-
-
-def test_without_refused_rows_the_side_file_is_there_and_empty(tmp_path, bundle):
-    source = write(loans(50), tmp_path / "in.parquet")
-    score_files(bundle, [source], tmp_path / "out.parquet", bad_rows=tmp_path / "bad.parquet")
-    assert read(tmp_path / "bad.parquet").num_rows == 0
-    assert read(tmp_path / "out.parquet").num_rows == 50
-
-
-def test_corrected_bad_rows_can_be_scored_again(tmp_path, bundle, rows):
-    score_files(
-        bundle, [write(rows, tmp_path / "in.parquet")], tmp_path / "out.parquet", bad_rows=tmp_path / "bad.parquet"
-    )
-    corrected = read(tmp_path / "bad.parquet")
-    corrected = corrected.set_column(1, "amount", pa.array([1.0, 2.0, -3.0]))
-    report = score_files(
-        bundle,
-        [write(corrected, tmp_path / "again.parquet")],
-        tmp_path / "out2.parquet",
-        bad_rows=tmp_path / "bad2.parquet",
-    )
-    assert (report.rows_scored, report.rows_refused) == (2, 1)
-    still_bad = read(tmp_path / "bad2.parquet")
-    assert still_bad.column_names.count("reasons") == 1
-    assert still_bad["reasons"].to_pylist() == [["gt:amount"]]
-
-
-@pytest.mark.parametrize("batch_rows", [1, 100, 65_536])
-def test_strict_names_the_first_refused_row_and_writes_nothing(tmp_path, bundle, batch_rows):
-    source = write(replaced(loans(300), "amount", {250: -7.5, 260: -8.5}), tmp_path / "in.parquet")
-    with pytest.raises(ContractViolation, match=r"row 250 of the input.*column amount: -7\.5.* gt") as told:
-        score_files(bundle, [source], tmp_path / "out.parquet", strict=True, batch_rows=batch_rows)
-    assert told.value.violations[0].column == "amount"
-    assert [p.name for p in tmp_path.iterdir()] == ["in.parquet"]
-
-
-def test_strict_counts_rows_over_all_files(tmp_path, bundle):
-    first = write(loans(100), tmp_path / "a.parquet")
-    second = write(replaced(loans(100), "term", {3: 0}), tmp_path / "b.parquet")
-    with pytest.raises(ContractViolation, match=r"row 103 .*column term"):
-        score_files(bundle, [first, second], tmp_path / "out.parquet", strict=True)
-
-
-def test_strict_lets_good_rows_pass(tmp_path, bundle):
-    report = score_files(bundle, [write(loans(100), tmp_path / "a.parquet")], tmp_path / "out.parquet", strict=True)
-    assert report.rows_scored == 100
-
-
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".arrows"])
 @pytest.mark.parametrize("side", [False, True])
 def test_no_rows_give_an_output_with_its_columns(tmp_path, bundle, suffix, side):
@@ -262,7 +147,7 @@ def test_only_the_columns_that_are_needed_are_read(tmp_path, bundle, rows):
         ({"batch_rows": 0}, UsageError, "batch_rows"),
     ],
 )
-def test_arguments_that_make_no_sense_are_refused(tmp_path, monkeypatch, bundle, arguments, error, fragment):
+def test_arguments_that_make_no_sense_are_refused(tmp_path, monkeypatch, bundle, *, arguments, error, fragment):
     monkeypatch.chdir(tmp_path)
     write(loans(10), tmp_path / "in.parquet")
     with pytest.raises(error, match=fragment):

@@ -110,7 +110,8 @@ def _explain(error: BaseException) -> tuple[str, str, int]:
     if format_message is not None:
         context = getattr(error, "ctx", None)
         help_of = context.command_path if context is not None else "sternpost"
-        return "UsageError", f"{_one_line(format_message())} See {help_of} --help.", UsageError.exit_code
+        told = _one_line(format_message()).removesuffix(".")
+        return "UsageError", f"{told}. See {help_of} --help.", UsageError.exit_code
     if isinstance(error, OSError):
         return "DataError", _one_line(f"{error.strerror or error}: {error.filename or ''}"), DataError.exit_code
     if isinstance(error, MemoryError):

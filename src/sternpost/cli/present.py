@@ -23,8 +23,13 @@ def console() -> Console:
     """Where text for a person goes: stdout, coloured on a terminal, plain and wide elsewhere."""
     from rich.console import Console
 
-    found = Console(highlight=False, markup=False)
-    return found if found.is_terminal else Console(highlight=False, markup=False, width=_PLAIN_WIDTH)
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:
+            # rich would end the process here; how a command ends is decided in one place.
+            raise BrokenPipeError
+
+    found = Quiet(highlight=False, markup=False)
+    return found if found.is_terminal else Quiet(highlight=False, markup=False, width=_PLAIN_WIDTH)
 
 
 @contextlib.contextmanager
