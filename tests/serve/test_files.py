@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -413,9 +414,21 @@ def test_a_pipe_that_falls_silent_does_not_hold_anybody(tmp_path, monkeypatch):
     writer = threading.Thread(target=start)
     writer.start()
     with open_input([path], batch_rows=100) as opened:
-        assert next(opened.batches())["row"][0].as_py() == 0
+        batches = opened.batches()
+        seen = [next(batches)["row"][0].as_py()]
+
+        def go_on():
+            with contextlib.suppress(DataError):
+                seen.extend(batch["row"][0].as_py() for batch in batches)
+
+        other = threading.Thread(target=go_on)
+        other.start()  # sits in the generator while it is closed here
+        time.sleep(0.1)
     writer.join(10)
     keep[0].close()
+    other.join(10)
+    assert not other.is_alive()
+    assert seen[:3] == [0, 100, 200]
 
 
 def test_dev_null_and_a_terminal(tmp_path):

@@ -58,7 +58,7 @@ class Input:
         damaged, after the rows before the damage.
         """
         running = read_ahead(self._read, _BATCHES_AHEAD)
-        self._exit.push(contextlib.closing(running))
+        self._exit.callback(_end, running)
         return running
 
     def close(self) -> None:
@@ -225,6 +225,12 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema, keys: Mapping[str, pa.Sca
             raise DataError(f"{place}: column {field.name!r} changed while the file was being read; run again")
         columns.append(column)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _end(running: Generator[pa.RecordBatch, None, None]) -> None:
+    # A caller's own thread may still sit in it, waiting for a silent pipe: then it ends with that thread.
+    with contextlib.suppress(ValueError):
+        running.close()
 
 
 def _joined(waiting: Sequence[pa.RecordBatch]) -> pa.RecordBatch:

@@ -62,6 +62,8 @@ class Pipe(io.RawIOBase):
         pieces, self._head = [self._head[:size]], self._head[size:]
         wanted = size - len(pieces[0])
         while wanted > 0:
+            if self._file.closed:
+                raise DataError(f"{self.place}: was closed while it was being read")
             piece = self._file.read(min(wanted, _PIECE_BYTES))
             if not piece:
                 self._ended = True
