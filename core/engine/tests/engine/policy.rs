@@ -22,12 +22,13 @@ fn the_first_band_above_the_score_wins() {
 fn without_a_policy_scores_have_no_action_and_refusals_are_reviewed() {
     assert_eq!(Policy::default().action(Some(0.5)), None);
     assert_eq!(Policy::default().action(None), Some("review"));
+    let only_refusals = Policy::from_value(json!({"bands": [], "refused": "ask"})).expect("right");
+    assert_eq!((only_refusals.action(Some(0.5)), only_refusals.action(None)), (None, Some("ask")));
 }
 
 #[test]
 fn bands_that_leave_a_gap_or_overlap_are_refused() {
     for (bands, told) in [
-        (json!([]), "no bands"),
         (json!([{"below": 0.5, "action": "a"}]), "last band ends at 0.5"),
         (json!([{"below": 0.5, "action": "a"}, {"below": 0.5, "action": "b"}, {"below": null, "action": "c"}]), "order the bands"),
         (json!([{"below": null, "action": "a"}, {"below": null, "action": "b"}]), "order the bands"),
