@@ -1,13 +1,15 @@
-"""Features to one kernel: functions are compiled, fused into a single loop over rows, and linked into one module.
+"""Features to one kernel: functions are compiled, called from one function over a block of rows, and linked.
 
 What is compiled, for features `a(x)` and `b(a, y)`:
 
     def kernel(n, f64, i64, i32, i8, out):
         for r in range(n):
-            x = f64[0][r]; y = f64[1][r]
+            x = f64[0][r]
             a = null if is_null(x) else feature_a(x)
+            out[0][r] = a
+            y = f64[1][r]
             b = null if is_null(a) or is_null(y) else feature_b(a, y)
-            out[0][r] = a; out[1][r] = b
+            out[1][r] = b
 
 The compiler's inner function is taken, which returns a status and never touches the interpreter; a function pointer
 made the usual way would print an exception and lose the rest of the rows. The calling convention is written in
@@ -19,7 +21,6 @@ from __future__ import annotations
 
 import ast
 import math
-import re
 import types as python_types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,14 +28,11 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
-import llvmlite.binding as llvm
 import numba
 import numpy as np
-from numba.core import compiler as numba_compiler
 from numba.core import config
 from numba.core import types as numba_types
 from numba.core.errors import NumbaError
-from numba.core.registry import cpu_target
 
 from sternpost.contract import ContractSpec
 from sternpost.contract.types import NULL_INT, ColumnType
@@ -42,13 +40,12 @@ from sternpost.errors import FeatureError, KernelError
 from sternpost.features import clock, machine_code, portable
 from sternpost.features.author import Feature, place_of
 from sternpost.features.explain import explain
+from sternpost.features.fuse import fuse
 from sternpost.features.graph import Plan
-from sternpost.features.kernel_source import kernel_source
 from sternpost.features.rewrite import IS_NULL_NAME, NULL_NAME, POWER_NAME, rewrite
 
 # numba is typed in places only.
 types: Any = numba_types
-compiler: Any = numba_compiler
 
 _ALLOWED_BUILTINS = frozenset({"abs", "min", "max", "float", "bool", "range", "len", "int", "round", "divmod"})
 
@@ -77,7 +74,7 @@ def compile_kernel(contract: ContractSpec, plan: Plan) -> CompiledKernel:
         )
     functions = _Functions()
     compiled = {f.name: functions.feature(f, contract) for f in plan.steps}
-    return CompiledKernel(_fuse(contract, plan, compiled), dict(sorted(functions.sources.items())))
+    return CompiledKernel(fuse(contract, plan, compiled), dict(sorted(functions.sources.items())))
 
 
 class _Functions:
@@ -228,91 +225,3 @@ def _argument_type(name: str, kind: ColumnType, contract: ContractSpec) -> Any:
     if kind == "category":
         return portable.CategoryType(contract.by_name[name].categories or ())
     return {"float": types.float64, "bool": types.boolean}.get(kind, types.int64)
-
-
-def _fuse(contract: ContractSpec, plan: Plan, compiled: dict[str, Any]) -> str:
-    source = kernel_source(contract, plan)
-    namespace: dict[str, Any] = {"NULL_INT": NULL_INT, "NAN": math.nan}
-    namespace.update({f"feature_{name}": function for name, function in compiled.items()})
-    for i, column in enumerate(contract.columns):
-        if column.type == "category":
-            namespace[f"category_{i}"] = portable.category_of(column.categories or ())
-    exec(compile(source, "kernel", "exec"), namespace)
-    flags = compiler.Flags()
-    flags.no_compile = True
-    flags.no_cpython_wrapper = True
-    flags.no_cfunc_wrapper = True
-    flags.nrt = False
-    flags.error_model = "numpy"
-    table = lambda t: types.CPointer(types.CPointer(t))  # noqa: E731
-    signature = (
-        types.int64,
-        *(table(t) for t in (types.float64, types.int64, types.int32, types.int8, types.float64)),
-    )
-    try:
-        result = compiler.compile_extra(
-            cpu_target.typing_context, cpu_target.target_context, namespace["kernel"], signature, types.int64, flags, {}
-        )
-    except NumbaError as e:
-        raise KernelError(f"the features compile one by one, yet not together: {explain(e, 'kernel', 0)[1]}") from None
-    return _link(result.library, result.fndesc.llvm_func_name)
-
-
-def _link(library: Any, entry: str) -> str:
-    """One module out of a code library and everything it calls, as text that is the same in every process."""
-    module = llvm.parse_assembly(str(library._final_module))
-    seen: set[int] = set()
-    pending = list(library._linking_libraries)
-    while pending:
-        other = pending.pop(0)
-        if id(other) not in seen:
-            seen.add(id(other))
-            module.link_in(llvm.parse_assembly(str(other._get_module_for_linking())))
-            pending.extend(other._linking_libraries)
-    for function in module.functions:
-        if not function.is_declaration and function.name != entry:
-            function.linkage = "internal"
-            function.add_function_attribute("alwaysinline")
-    for variable in module.global_variables:
-        if not variable.is_declaration:
-            variable.linkage = "internal"
-    module.name = "kernel"
-    passes = llvm.create_new_module_pass_manager()
-    passes.add_global_dead_code_eliminate_pass()
-    passes.run(module, llvm.create_pass_builder(_any_machine(), llvm.create_pipeline_tuning_options()))
-    text = _settle_names(str(module), entry)
-    machine_code.check_declared(llvm.parse_assembly(text))
-    return text
-
-
-def _any_machine() -> Any:
-    llvm.initialize_native_target()
-    return llvm.Target.from_default_triple().create_target_machine()
-
-
-_NAME = re.compile(r'@("[^"]*"|[\w.$]+)')
-_REMAINDER = re.compile(r"= frem double ([^,\n]+), ([^\n]+)")
-
-
-def _settle_names(text: str, entry: str) -> str:
-    """Rename what the compiler numbered by chance, and take remainders from our own mathematics."""
-    if "= frem double" in text:
-        text = _REMAINDER.sub(r"= call double @sp_fmod(double \1, double \2)", text)
-        if not re.search(r"^declare double @sp_fmod\(", text, re.MULTILINE):
-            text += "\ndeclare double @sp_fmod(double, double)\n"
-    names: dict[str, str] = {}
-
-    def settled(found: re.Match[str]) -> str:
-        name = found.group(1).strip('"')
-        if name == entry:
-            return f"@{machine_code.ENTRY}"
-        if name.startswith(("llvm.", "sp_")) or name in machine_code._MEMORY:
-            return found.group(0)
-        if name not in names:
-            names[name] = f"k{len(names)}"
-        return f"@{names[name]}"
-
-    defined = {m.strip('"') for m in re.findall(r'^(?:define [^@\n]*|)@("[^"]*"|[\w.$]+)(?= =|\()', text, re.MULTILINE)}
-    text = _NAME.sub(lambda m: settled(m) if m.group(1).strip('"') in defined else m.group(0), text)
-    text = re.sub(r"^source_filename = .*$", 'source_filename = "kernel"', text, flags=re.MULTILINE)
-    return re.sub(r"^; ModuleID = .*$", "; ModuleID = 'kernel'", text, flags=re.MULTILINE)

@@ -31,8 +31,8 @@ _MEMORY = frozenset({"memcpy", "memset", "memmove"})
 _EXACT_INTRINSICS = re.compile(
     r"llvm\.(fabs|floor|ceil|trunc|rint|nearbyint|round|roundeven|copysign|sqrt|minnum|maxnum|minimum|maximum"
     r"|abs|smax|smin|umax|umin|ctpop|ctlz|cttz|fshl|fshr|bswap|is\.fpclass"
-    r"|[su](add|sub|mul)\.(with\.overflow|sat)|memcpy|memset|memmove|masked\.(load|store)|assume|expect"
-    r"|lifetime\.(start|end)|experimental\.noalias\.scope\.decl|vector\.reduce\.(and|or|xor|add|smax|smin|umax|umin))\."
+    r"|[su](add|sub|mul)\.(with\.overflow|sat)|memcpy|memset|memmove|masked\.(load|store)|expect"
+    r"|lifetime\.(start|end)|experimental\.noalias\.scope\.decl|vector\.reduce\.(and|or|xor|add|smax|smin|umax|umin)|assume)(\.|$)"
 )
 
 
@@ -44,6 +44,8 @@ class LoadedKernel:
     origin: str  # "object" or "emitted"
     guard: Any
 
+
+_SHT_SYMTAB, _SHT_NOBITS = 2, 8
 
 _loaded: dict[str, LoadedKernel] = {}
 
@@ -133,11 +135,14 @@ def undefined_names(code: bytes) -> frozenset[str]:
     try:
         if code[:6] != b"\x7fELF\x02\x01":
             raise ValueError("not a 64-bit little-endian ELF file")
+        # The loader trusts what it is given, so a file shorter than it says must not reach it.
         table, entry_size, count = *struct.unpack_from("<Q", code, 0x28), *struct.unpack_from("<HH", code, 0x3A)
         sections = [struct.unpack_from("<IIQQQQIIQQ", code, table + i * entry_size) for i in range(count)]
+        if any(s[1] != _SHT_NOBITS and s[4] + s[5] > len(code) for s in sections):
+            raise ValueError("a section lies beyond the end of the file")
         names: set[str] = set()
         for section in sections:
-            if section[1] != 2:  # SHT_SYMTAB
+            if section[1] != _SHT_SYMTAB:
                 continue
             strings = sections[section[6]][4]
             for at in range(section[4] + 24, section[4] + section[5], 24):
@@ -151,7 +156,7 @@ def undefined_names(code: bytes) -> frozenset[str]:
 
 
 def _load(code: bytes, origin: str) -> LoadedKernel:
-    if code[:4] == b"\x7fELF":
+    if origin == "object" or code[:4] == b"\x7fELF":
         for name in sorted(undefined_names(code)):
             refusal = refuse_name(name)
             if refusal is not None and name != "_GLOBAL_OFFSET_TABLE_":
