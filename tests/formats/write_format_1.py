@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
+
 from tests.routes import loans
 from tests.routes.conftest import built
 
@@ -21,7 +23,10 @@ def main() -> None:
     bundle = built("boosting")
     bundle.save(DATA / "format-1.sbundle")
     rows = [*loans.real_rows(ROWS, SEED), *loans.nasty_rows(loans.real_rows(1, SEED)[0])]
-    scored = bundle.score(loans.table(rows)).to_pylist()
+    table = loans.table(rows)
+    with pa.ipc.new_file(DATA / "format-1.arrow", table.schema) as writer:
+        writer.write_table(table)
+    scored = bundle.score(table).to_pylist()
     body = {
         "digest": bundle.digest,
         "scores": [None if r["score"] is None else r["score"].hex() for r in scored],
