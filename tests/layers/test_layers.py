@@ -15,6 +15,8 @@ BASE = ("errors", "_core", "contract")
 ROOMS = (*BASE, "features", "export", "bundle", "serve", "project", "cli", "demo")
 CRATES = ("engine", "python")
 FILE_LINES_MAX = 400
+#: Calling object code; taking its address from Python; asking to be told of a fork.
+UNSAFE = ("engine/src/kernel.rs", "python/src/engine.rs", "python/src/fork.rs")
 
 
 def room_of(path: Path) -> str:
@@ -63,14 +65,14 @@ def test_every_crate_stands_in_the_order():
 
 def test_only_the_python_crate_knows_pyo3_and_only_argued_rooms_are_unsafe():
     for path in (ROOT / "core").rglob("*.rs"):
-        if "target" in path.parts:
+        if "target" in path.parts or "tests" in path.parts:
             continue
         text = path.read_text()
         if "pyo3" in text:
             assert path.is_relative_to(ROOT / "core" / "python"), path
         code = re.sub(r"//[^\n]*", "", text)
         if re.search(r"\bunsafe\b", code):
-            assert path.relative_to(ROOT / "core").as_posix() in ("engine/src/kernel.rs", "python/src/fork.rs"), path
+            assert path.relative_to(ROOT / "core").as_posix() in UNSAFE, f"{path} uses unsafe and is not among {UNSAFE}"
 
 
 def test_files_have_one_subject_and_rooms_have_names():
