@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import stat
 import subprocess
 import sys
@@ -194,6 +197,26 @@ def test_a_reader_that_stops_reading_is_no_error(work):
     process.stdout.close()
     assert process.wait(60) == 141
     assert process.stderr.read() == b""
+
+
+def test_progress_is_drawn_on_stderr_where_a_terminal_looks_on(work):
+    terminal, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sternpost.cli", "score", "b.sbundle", "in.parquet", "-o", "out.parquet", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(theirs)
+    out, _ = process.communicate(timeout=60)
+    drawn = b""
+    with contextlib.suppress(OSError):  # how a terminal says that the other side is gone
+        while piece := os.read(terminal, 4096):
+            drawn += piece
+    os.close(terminal)
+    assert process.returncode == 0
+    assert json.loads(out)["rows_in"] == 500
+    assert b"scoring" in drawn
 
 
 def test_help_into_a_closed_pipe_is_quiet(work):

@@ -33,14 +33,11 @@ def write(table: pa.Table, path: Path) -> Path:
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".arrows", ".csv"])
-def test_every_format_trains_as_it_is(tmp_path, suffix):
+def test_every_format_is_read_as_it_was_drafted(tmp_path, suffix):
     table = loans(400)
-    if suffix == ".csv":
-        table = table.drop_columns(["applied_at"])
-    data = write(table, tmp_path / f"data{suffix}")
-    result = train(load_project(skeleton(tmp_path / "p", data, target="unpaid")))
-    assert result.bundle.name == "p"
-    assert result.rows_loaded == 400
+    project = load_project(skeleton(tmp_path / "p", write(table, tmp_path / f"data{suffix}"), target="unpaid"))
+    assert project.settings.project.name == "p"
+    assert project.load().select(["amount", "purpose"]) == table.select(["amount", "purpose"])
 
 
 def test_with_a_time_whole_days_are_held_out(tmp_path):
@@ -101,7 +98,7 @@ def test_any_single_column_makes_a_project(tmp_path, column):
     table = every_type().select([column, "y"])
     project = load_project(skeleton(tmp_path / "p", write(table, tmp_path / "d.parquet"), target="y"))
     assert len(project.features.names) == (1 if column == "when" else 2)
-    train(project)
+    assert project.features.learn(table).matrix(table).shape[0] == table.num_rows
 
 
 @pytest.mark.parametrize(
@@ -177,6 +174,18 @@ def test_nothing_is_overwritten(tmp_path):
         skeleton(tmp_path, data, target="unpaid")
     with pytest.raises(UsageError, match="is a file"):
         skeleton(data, data, target="unpaid")
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path, monkeypatch):
+    data = write(loans(50), tmp_path / "d.parquet")
+
+    def no_room(*_args, **_options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", no_room)
+    with pytest.raises(DataError, match="No space left on device"):
+        skeleton(tmp_path / "p", data, target="unpaid")
+    assert [p.name for p in tmp_path.iterdir()] == ["d.parquet"]
 
 
 def test_an_empty_folder_is_as_good_as_a_new_one(tmp_path):

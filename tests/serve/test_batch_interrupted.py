@@ -84,7 +84,7 @@ def test_an_interrupt_cleans_up_and_says_so(work, in_mid_run, sent, code, words)
     assert in_mid_run.wait(PATIENCE_SECONDS) == code
     assert list((work / "out").iterdir()) == []
     told = in_mid_run.stderr.read().decode()
-    assert told == f"sternpost: {words}; nothing was written\n"
+    assert told == f"sternpost: {words} before the end\n"
 
 
 def test_a_source_that_ends_too_early_leaves_nothing(work, in_mid_run):

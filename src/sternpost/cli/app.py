@@ -102,9 +102,9 @@ def _explain(error: BaseException) -> tuple[str, str, int]:
     if isinstance(error, SternpostError):
         return type(error).__name__, _one_line(str(error)), error.exit_code
     if isinstance(error, KeyboardInterrupt | typer.Abort):
-        return "Interrupted", "interrupted; nothing was written", INTERRUPTED
+        return "Interrupted", "interrupted before the end", INTERRUPTED
     if isinstance(error, _Terminated):
-        return "Terminated", "terminated; nothing was written", TERMINATED
+        return "Terminated", "terminated before the end", TERMINATED
     # What the parser of the command line raises; it has no base class that typer makes public.
     format_message: Any = getattr(error, "format_message", None)
     if format_message is not None:

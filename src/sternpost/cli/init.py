@@ -56,14 +56,16 @@ def run(
         raise UsageError("say what the project starts from: either --from DATA --target COL, or --example flights")
     if example is not None and (target is not None or time is not None):
         raise UsageError("--target and --time go with --from DATA; an example has its own")
-    from sternpost.project.skeleton import copy_example, skeleton
-
     if data is not None:
+        from sternpost.project.skeleton import skeleton
+
         made = skeleton(folder, data, target=target, time=time)
     else:
         from importlib.resources import as_file, files
 
-        with as_file(files("sternpost.demo") / str(example)) as source:
+        from sternpost.project.new_folder import copy_example
+
+        with as_file(files("sternpost") / "demo" / str(example)) as source:
             made = copy_example(folder, source)
     wrote = sorted(p.name for p in made.iterdir())
     bundle = f"{made.resolve().name}.sbundle"

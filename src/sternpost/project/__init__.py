@@ -7,7 +7,9 @@
     split      which rows train and which are held out
     measures   the holdout's numbers, and the floors they have to reach
     training   a Project becomes a sealed bundle
+    data_file  reading a file to draft from
     skeleton   a first project, written from a data file
+    new_folder a folder that appears whole or not at all
 
 Nothing here is imported until a project is used; scikit-learn is imported only when one is trained.
 """

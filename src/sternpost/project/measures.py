@@ -70,7 +70,9 @@ def measure(model: ModelSpec, scored: pa.Table, truth: npt.NDArray[Any]) -> dict
     log_loss = None
     if known.all():
         order = np.argsort(classes)
-        log_loss = float(metrics.log_loss(labels.astype(str), scores[:, order], labels=[classes[i] for i in order]))
+        # Scores are float32, so they add up to one only nearly, and scikit-learn asks for more.
+        shares = scores[:, order] / scores.sum(axis=1, keepdims=True)
+        log_loss = float(metrics.log_loss(labels.astype(str), shares, labels=[classes[i] for i in order]))
     return {"accuracy": float(np.mean(told == labels)), "log_loss": log_loss}
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import textwrap
 from pathlib import Path
 
@@ -17,9 +16,10 @@ import pyarrow as pa
 
 from sternpost.contract import ContractSpec, draft, skipped, to_source
 from sternpost.contract.types import ANNOTATION
-from sternpost.errors import ContractError, DataError, UsageError
+from sternpost.errors import ContractError, UsageError
 from sternpost.project.data_file import Format, read_data_file
 from sternpost.project.labels import kind_of
+from sternpost.project.new_folder import refuse_content, whole_folder
 from sternpost.project.settings import FILE_NAME, HOLDOUT_EVERY_DAYS
 from sternpost.project.split import DAY_US, microseconds_of
 
@@ -125,33 +125,10 @@ def skeleton(
     contract = draft(rest, "Row")
     module = _module(place, source, data_format, contract=contract, left_out=skipped(rest), target=target, kind=kind)
     toml = _toml(place, target, kind, time, table)
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        (place / FILE_NAME).write_text(toml, encoding="utf-8")
-        (place / f"{MODULE}.py").write_text(module, encoding="utf-8")
-    except OSError as e:
-        raise DataError(f"cannot write into {place}: {e.strerror or e}; choose another folder") from e
+    with whole_folder(place) as made:
+        (made / FILE_NAME).write_text(toml, encoding="utf-8")
+        (made / f"{MODULE}.py").write_text(module, encoding="utf-8")
     return place
-
-
-def copy_example(folder: str | os.PathLike[str], example: str | os.PathLike[str]) -> Path:
-    """Copy an example project into `folder` (new or empty) and return the folder. Errors as `skeleton`."""
-    place = Path(folder)
-    refuse_content(place)
-    try:
-        shutil.copytree(example, place, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"), dirs_exist_ok=True)
-    except (OSError, shutil.Error) as e:
-        raise DataError(f"cannot write into {place}: {getattr(e, 'strerror', None) or e}; choose another folder") from e
-    return place
-
-
-def refuse_content(place: Path) -> None:
-    """Raise `UsageError` when `place` is a file or a folder with content: a project never overwrites anything."""
-    if place.is_dir():
-        if first := next(iter(sorted(p.name for p in place.iterdir())), None):
-            raise UsageError(f"{place} is not empty (it has {first}); name a new folder, nothing is overwritten")
-    elif place.exists() or place.is_symlink():
-        raise UsageError(f"{place} is a file; name a new folder")
 
 
 def _check_columns(table: pa.Table, target: str | None, time: str | None) -> None:
