@@ -1,6 +1,6 @@
 """The flights example: an ordinary user project, and its story told from raw files to scored ones.
 
-    flights/    the project itself, as `sternpost init --example flights` hands it out; nothing here knows its columns
+    flights/    the project itself, as `sternpost init --example flights` hands it out
     workplace   the folder that a demo works in, and what it may overwrite there
     months      how good the scores were, month by month
     routes      one row, every way to score it, the same bits

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sternpost.errors import DataError, UsageError
-from sternpost.project.skeleton import copy_example
+from sternpost.project.new_folder import copy_example
+from sternpost.project.settings import FILE_NAME
 
 EXAMPLES = ("flights",)
 _MONTHLY = re.compile(r"\d{4}-\d{2}\.parquet")
@@ -70,7 +71,7 @@ def prepare(folder: Path, name: str = "flights") -> Workplace:
         outdated = _written_by_a_demo(place, example) if folder.is_dir() else []
         for file in outdated:
             file.unlink()
-        if not place.project.is_dir() or not any(place.project.iterdir()):
+        if not (place.project / FILE_NAME).is_file():
             copy_example(place.project, example)
         place.rows.mkdir(exist_ok=True)
     except OSError as e:
@@ -98,6 +99,6 @@ def _written_by_a_demo(place: Workplace, example: Path) -> list[Path]:
                 f"{place.folder} holds {inside}, which no demo wrote; nothing is overwritten. Name another folder: "
                 f"--into DIR"
             )
-    if results and not (place.project / "sternpost.toml").is_file():
+    if results and not (place.project / FILE_NAME).is_file():
         raise UsageError(f"{place.folder} holds {results[0].name} but no demo project; name another folder: --into DIR")
     return results
