@@ -6,4 +6,5 @@ sources      which files a user's words mean: files, folders, globs
 read_ahead   a few batches in advance, in one background thread
 files        all input files as one stream of batches with one schema
 outputs      an output that appears whole or not at all
+batch        files of rows in, files of scores out
 """

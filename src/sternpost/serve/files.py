@@ -140,8 +140,7 @@ def _from_files(files: Sequence[SourceFile], columns: Sequence[str] | None, batc
     def read() -> Iterator[pa.RecordBatch]:
         for file, fact in zip(files, facts, strict=True):
             own = [name for name in schema.names if name in fact.schema.names]
-            # Only keys are wanted: some column must be read to know how many rows there are.
-            for batch in batches(file.path, fact.format, own or fact.schema.names[:1], batch_rows):
+            for batch in batches(file.path, fact.format, own, batch_rows):
                 yield _conform(batch, schema, file.keys, str(file.path))
 
     return Input(schema, total, [file.path for file in files], lambda: even_batches(read(), batch_rows))
