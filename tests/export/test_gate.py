@@ -124,6 +124,19 @@ def test_allowed_difference_moves_with_the_unit_of_the_target(factor, offset):
     assert model.parity.max_rel < 2e-6
 
 
+@pytest.mark.parametrize("make", [lgb.LGBMRegressor, RandomForestRegressor])
+def test_a_large_mean_costs_no_precision(make):
+    """The mean is added once, at the end; carried through every sum it would eat a digit."""
+    rows = make_rows(ROWS, SEED)
+    target = make_target(rows, "regression")
+    settings = {"n_estimators": 150, "max_depth": 5, "n_jobs": 1} | (
+        {"verbose": -1} if make is lgb.LGBMRegressor else {}
+    )
+    near, far = (export_model(make(**settings).fit(rows, t), rows).parity for t in (target, target + 200))
+    step = float(np.spacing(np.float32(200))) / far.allowed.spread  # the base and the result are rounded to it
+    assert far.max_rel < near.max_rel + 1.2 * step, f"near {near.max_rel:.2g}, far {far.max_rel:.2g} (seed {SEED})"
+
+
 def answers_spread(rows, target):
     return float(linear_model.LinearRegression().fit(rows, target).predict(rows).std())
 

@@ -68,6 +68,14 @@ def test_reference_is_refused(reference):
         export_model(estimator, reference)
 
 
+def test_missing_extra_is_named(monkeypatch):
+    estimator, rows = fitted("Ridge")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for model in (estimator, b"onnx"):
+        with pytest.raises(ExportError, match=r"needs onnx.*sternpost\[train\]"):
+            export_model(model, rows)
+
+
 @pytest.mark.parametrize("names", [["a"], ["a"] * COLUMNS])
 def test_feature_names_must_fit(names):
     estimator, rows = fitted("Ridge")

@@ -16,7 +16,7 @@ from typing import Any
 from sternpost.errors import ExportError
 from sternpost.export import hist_gradient, lightgbm_model, scalers, xgboost_model
 from sternpost.export.known import advice
-from sternpost.export.sklearn_trees import with_missing_directions
+from sternpost.export.sklearn_trees import repaired
 
 OPSET = 17
 ML_OPSET = 3
@@ -94,13 +94,13 @@ def _replacements() -> Iterator[Replacement]:
 
     for name in ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler"):
         yield getattr(preprocessing, name), scaled, scalers.convert_scaler, None
-    classifying = with_missing_directions(random_forest.convert_sklearn_random_forest_classifier)
-    regressing = with_missing_directions(random_forest.convert_sklearn_random_forest_regressor_converter)
+    classifying = repaired(random_forest.convert_sklearn_random_forest_classifier)
+    regressing = repaired(random_forest.convert_sklearn_random_forest_regressor_converter)
     for name in ("RandomForest", "ExtraTrees"):
         yield getattr(ensemble, f"{name}Classifier"), classes, classifying, None
         yield getattr(ensemble, f"{name}Regressor"), value, regressing, None
-    classifying = with_missing_directions(decision_tree.convert_sklearn_decision_tree_classifier)
-    regressing = with_missing_directions(decision_tree.convert_sklearn_decision_tree_regressor)
+    classifying = repaired(decision_tree.convert_sklearn_decision_tree_classifier)
+    regressing = repaired(decision_tree.convert_sklearn_decision_tree_regressor)
     for name in ("DecisionTree", "ExtraTree"):
         yield getattr(tree, f"{name}Classifier"), classes, classifying, None
         yield getattr(tree, f"{name}Regressor"), value, regressing, None

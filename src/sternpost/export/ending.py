@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
+
 
 class Stand:
     """An operator as a stock converter sees it: another estimator, and optionally another name for its output."""
@@ -58,6 +60,26 @@ def attribute(node: Any, name: str) -> Any:
 def tree_nodes(container: Any, first: int) -> list[Any]:
     """The tree ensembles among the nodes added since `first`."""
     return [node for node in container.nodes[first:] if node.op_type.startswith("TreeEnsemble")]
+
+
+def centre_leaves(node: Any) -> None:
+    """Move the mean of each tree's leaves into the base value, which the runtime adds last.
+
+    Sums run in float32. Where every tree carries a part of a large mean (forests), or the first one carries all
+    of it (LightGBM), the sum would be rounded to the steps of that mean at every tree instead of once.
+    """
+    from onnx import helper
+
+    trees = np.array(attribute(node, "target_treeids").ints, dtype=np.int64)
+    weights = np.array(attribute(node, "target_weights").floats, dtype=np.float64)
+    means = np.bincount(trees, weights) / np.maximum(np.bincount(trees), 1)
+    attribute(node, "target_weights").floats[:] = (weights - means[trees]).tolist()
+    base = attribute(node, "base_values")
+    if base is None:
+        base = helper.make_attribute("base_values", [0.0])
+        node.attribute.append(base)
+        base = attribute(node, "base_values")
+    base.floats[0] += float(means.sum())
 
 
 def whole_numbers(scope: Any, operator: Any, container: Any, columns: Collection[int], *, towards_zero: bool) -> str:

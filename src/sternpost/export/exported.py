@@ -7,6 +7,7 @@ output with canonical names (`graph`), then prove that it answers like the estim
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ def export_model(
     """
     rows = _reference(reference)
     if isinstance(estimator_or_path, bytes | bytearray | memoryview | str | os.PathLike):
+        _need("onnx")
         from sternpost.export.ready import take_ready
 
         source = estimator_or_path
@@ -72,6 +74,7 @@ def export_model(
 def _export_estimator(
     estimator: Any, rows: F32, feature_names: Sequence[str] | None, tolerance: float | None, seed: int
 ) -> ExportedModel:
+    _need("onnx", "sklearn", "skl2onnx", "onnxmltools")
     from sternpost.export import converters, graph, parity
     from sternpost.export.oracle import Oracle
     from sternpost.export.parts import describe
@@ -98,6 +101,14 @@ def _export_estimator(
     spec = ModelSpec(oracle.kind, oracle.classes, INPUT, output, width, oracle.outputs, positive)
     library, name = describe(estimator)
     return ExportedModel(onnx, spec, report, library, name, names)
+
+
+def _need(*packages: str) -> None:
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    if missing:
+        raise ExportError(
+            f"exporting needs {', '.join(missing)}: install the extra, e.g. pip install 'sternpost[train]'"
+        )
 
 
 def _reference(reference: npt.NDArray[np.float32]) -> F32:

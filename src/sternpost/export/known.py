@@ -62,7 +62,7 @@ _ADVICE: tuple[tuple[Callable[[Any], bool], str], ...] = (
 )
 
 
-def advice(estimator: Any) -> str:
-    """One or more sentences with a next step for this estimator; never empty."""
+def advice(estimator: Any, otherwise: str = CONVERTIBLE) -> str:
+    """One or more sentences with a next step for this estimator; `otherwise` when nothing is known of it."""
     found = [text for part in parts(estimator) for applies, text in _ADVICE if applies(part)]
-    return " ".join(dict.fromkeys(found)) or CONVERTIBLE
+    return " ".join(dict.fromkeys(found)) or otherwise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from sternpost.export.ending import Stand, attribute, finish, tree_nodes, whole_numbers
+from sternpost.export.ending import Stand, attribute, centre_leaves, finish, tree_nodes, whole_numbers
 from sternpost.export.lightgbm_text import Rewritten, rewrite
 
 
@@ -25,6 +25,8 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
     stock.convert_lightgbm(scope, Stand(operator, container, twin, raw), container)
     for trees in tree_nodes(container, first):
         trees.input[0] = source
+        if trees.op_type == "TreeEnsembleRegressor":
+            centre_leaves(trees)
         if asked.get("raw_scores"):
             attribute(trees, "post_transform").s = b"NONE"
         elif rewritten.one_sigmoid_per_class:
