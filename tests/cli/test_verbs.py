@@ -37,6 +37,7 @@ def test_every_verb_explains_itself(run, verb):
 
 def test_version(run):
     assert run("--version").out == f"sternpost {sp.__version__}\n"
+    assert run("--version", "inspect", "lost").out == f"sternpost {sp.__version__}\n"
 
 
 def test_without_a_verb_it_shows_its_help(run):

@@ -41,7 +41,8 @@ def _root(
         from sternpost.bundle.archive import sternpost_version
 
         typer.echo(f"sternpost {sternpost_version()}")
-    elif context.invoked_subcommand is None:
+        raise typer.Exit()
+    if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(UsageError.exit_code)
 
