@@ -24,10 +24,8 @@ _PADDINGS = (1, 2, 4, 8, 16)
 _BATCHES = (2, 3, 5, 7, 16, 33, 64, 200, 256, 1000)
 _ROWS_TRIED = 1000
 
-# Most rows of one run. Tree ensembles get slower per row beyond a block of 64, everything else gains from fewer
-# calls until the rows leave the cache; figures in benchmarks/README.md.
-TREE_ROWS = 64
-OTHER_ROWS = 256
+# Most rows of one run: within 2 % of the best of 1 to 4,096 for every kind of model measured (benchmarks/README.md).
+CHUNK_ROWS = 256
 
 
 @cache
@@ -54,11 +52,10 @@ def settle(onnx: bytes, spec: ModelSpec, matrix: npt.NDArray[np.float32]) -> Mod
     start_onnxruntime()
     model = _core.Model(onnx, spec.to_json())
     rows = np.ascontiguousarray(np.resize(matrix, (_ROWS_TRIED, spec.features)), dtype=np.float32)
-    most = TREE_ROWS if b"TreeEnsemble" in onnx else OTHER_ROWS
     for padding in _PADDINGS:
         alone = model.run(rows.data, 1, padding)
         if all(_same(model, rows, alone, batch, padding) for batch in _BATCHES):
-            return replace(spec, min_rows=padding, chunk_rows=max(most, padding))
+            return replace(spec, min_rows=padding, chunk_rows=max(CHUNK_ROWS, padding))
     return replace(spec, min_rows=1, chunk_rows=1)
 
 

@@ -118,7 +118,8 @@ class Bundle:
         `reasons` (list of "rule:column"). A refused row has a null score and says why. `threads` (default: the
         CPUs of this process) changes no bit. Raises ContractError when columns are missing or of the wrong type.
         """
-        if isinstance(data, Mapping):
+        # The first test is ten times quicker, and a dict is what arrives.
+        if type(data) is dict or isinstance(data, Mapping):
             return self._engine.score_row(data)
         return self._engine.score_table(as_table(data), threads)
 
