@@ -86,7 +86,15 @@ class ExportError(SternpostError):
 
 
 class ParityError(ExportError):
-    """The exported model and the estimator disagree beyond the stated difference."""
+    """The exported model and the estimator disagree beyond the stated difference.
+
+    `worst` is the row with the largest difference, `report` the whole comparison; see `sternpost.export.report`.
+    """
+
+    def __init__(self, message: str, worst: object = None, report: object = None) -> None:
+        super().__init__(message)
+        self.worst = worst
+        self.report = report
 
 
 class BundleError(SternpostError):

@@ -179,14 +179,14 @@ def _refuse(oracle: Oracle, report: ParityReport, names: Sequence[str]) -> None:
     probed = "" if worst.probed is None else f"probed {pairs[list(names).index(worst.probed)]}; "
     more = f", and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
     which = f"class {oracle.classes[worst.output]!r}" if oracle.classes else "prediction"
-    error = ParityError(
+    raise ParityError(
         f"{oracle.name} and its ONNX form disagree on a row of family {worst.family!r}: {which} expected "
         f"{worst.expected!r}, got {worst.got!r}, difference {worst.difference:.3g}, allowed {worst.allowed:.3g} "
         f"({report.allowed.form}, tolerance {report.allowed.tolerance:g}). "
-        f"Row: {probed}{', '.join(pairs[:_SHOWN])}{more}. {_next_step(oracle, report.allowed)}"
+        f"Row: {probed}{', '.join(pairs[:_SHOWN])}{more}. {_next_step(oracle, report.allowed)}",
+        worst,
+        report,
     )
-    error.__dict__.update(worst=worst, report=report)
-    raise error
 
 
 def _next_step(oracle: Oracle, allowed: Allowed) -> str:
