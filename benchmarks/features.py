@@ -25,10 +25,11 @@ def form(case: Case, name: str, material: Material) -> Form:
     """See the module's head for what each form starts from."""
     tables = [material.table(i) for i in range(TABLES)]
     if name in (OURS, OURS_FROM_POLARS):
-        from benchmarks.loans import FEATURES
+        # The bundle's kernel is the feature set's, without compiling it here again.
+        bundle = material.bundle("linear")
 
         def matrix(table: Any) -> Any:
-            return FEATURES.matrix(table, threads=case.threads)
+            return bundle.matrix(table, threads=case.threads)
 
         return Form(matrix, tables if name == OURS else [_polars(t) for t in tables])
     if name == "polars":

@@ -44,13 +44,12 @@ def form(case: Case, name: str, material: Material) -> Form:
     if name in _MODELS.values():
         bundle = material.bundle(model)
         return Form(_model(material, model), [bundle.matrix(table) for table in tables])
-    from benchmarks.loans import FEATURES
-
+    kernel = material.bundle("linear").kernel
     if name == "kernel":
         from benchmarks.kernel_call import over_blocks
 
-        return Form(over_blocks(FEATURES.kernel, tables[0], case.rows, BLOCK_ROWS), [None])
-    engine = FEATURES.kernel.engine()
+        return Form(over_blocks(kernel, tables[0], case.rows, BLOCK_ROWS), [None])
+    engine = kernel.engine()
     if name == "check":
         return Form(engine.check, tables)
     stage = {"frame": engine.frame, "matrix": engine.matrix}[name]

@@ -38,8 +38,9 @@ def page(record: dict[str, Any]) -> str:
         f"(above 1, others used the machine). Tables of {w['table_rows']:,} rows, models of {w['trees']} trees and a "
         f"logistic regression, {w['rounds']} rounds in turns.",
         "",
-        "Every time is the median over all calls, in brackets the medians of the quickest and slowest round. Ratios are "
-        "our time divided by the peer's in the same round: median, smallest, largest. `README.md` has the method.",
+        "Every time is the median over all calls, in brackets the medians of the quickest and slowest round; processor "
+        "time is that of all threads. Ratios are our time divided by the peer's in the same round: median, smallest, "
+        "largest. `README.md` has the method.",
         "",
     ]
     for part, title in TITLES.items():
@@ -65,8 +66,8 @@ def median_ns(form: dict[str, Any]) -> float:
 def _table(cases: list[dict[str, Any]]) -> Iterator[str]:
     with_peers = any(OURS in case["forms"] for case in cases)
     single = any(case["rows"] == 1 for case in cases)
-    head = ["case", "form", "time", *(["99 %"] if single else []), "per row", "peak MiB"]
-    head += ["ours / this", "expected"] if with_peers else []
+    head = ["case", "form", "time", *(["99 %"] if single else []), "per row", "processor time per row", "peak MiB"]
+    head += ["ours / this", "expected", "ours / this, processor time"] if with_peers else []
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
     for case in cases:
@@ -78,7 +79,7 @@ def _table(cases: list[dict[str, Any]]) -> Iterator[str]:
             cells = [f"{case['case']}{threads}", name, time]
             if single:
                 cells.append(_duration(_quantile(form, 0.99)) if case["rows"] == 1 else "")
-            cells += [_duration(median / case["rows"]), str(form["peak_mib"])]
+            cells += [_duration(median / case["rows"]), _duration(_cpu_per_row(case, form)), str(form["peak_mib"])]
             if with_peers:
                 cells += _against(case, name)
             yield f"| {' | '.join(cells)} |"
@@ -86,11 +87,12 @@ def _table(cases: list[dict[str, Any]]) -> Iterator[str]:
 
 def _against(case: dict[str, Any], name: str) -> list[str]:
     if name.startswith(OURS):
-        return ["", ""]
+        return ["", "", ""]
     median, least, most = ratios(case, name)
     expected = case["at_most"].get(name)
     verdict = "" if expected is None else f"<= {expected:g}: {'met' if median <= expected else 'missed'}"
-    return [f"{median:.2f} [{least:.2f}, {most:.2f}]", verdict]
+    cpu = [a / b for a, b in zip(case["forms"][OURS]["cpu_ns"], case["forms"][name]["cpu_ns"], strict=True)]
+    return [f"{median:.2f} [{least:.2f}, {most:.2f}]", verdict, f"{statistics.median(cpu):.2f}"]
 
 
 def _agreement(records: list[dict[str, Any]]) -> Iterator[str]:
@@ -102,6 +104,10 @@ def _agreement(records: list[dict[str, Any]]) -> Iterator[str]:
 
 def _round_medians(form: dict[str, Any]) -> list[float]:
     return [statistics.median(calls) for calls in form["ns"]]
+
+
+def _cpu_per_row(case: dict[str, Any], form: dict[str, Any]) -> float:
+    return statistics.median(form["cpu_ns"]) / len(form["ns"][0]) / case["rows"]
 
 
 def _quantile(form: dict[str, Any], q: float) -> float:

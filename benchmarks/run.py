@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks import agreement, machine, report, results
-from benchmarks.all_parts import PARTS
+from benchmarks.all_parts import PARTS, cases
 from benchmarks.material import Material, Sizes
 from benchmarks.sampling import measure
 
@@ -42,18 +41,15 @@ def keep(record: dict[str, Any], folder: Path | None = None) -> Path:
     return path
 
 
-def _run(
-    sizes: Sizes, parts: Sequence[str], quick: bool, folder: Path, tell: Callable[[str], None]
-) -> dict[str, Any]:
+def _run(sizes: Sizes, parts: Sequence[str], quick: bool, folder: Path, tell: Callable[[str], None]) -> dict[str, Any]:
     material = Material(folder, sizes)
     tell("making rows, models and bundles")
     material.prepare()
     tell("checking that all forms agree")
     agreed = agreement.check(material)
     before = machine.load()
-    processors = len(os.sched_getaffinity(0))
-    cases = [case for part in parts for case in PARTS[part].cases(sizes, processors)]
-    measured = [results.case_record(case, measure(case, folder, sizes, tell)) for case in cases]
+    chosen = [case for part in parts for case in cases(part, sizes)]
+    measured = [results.case_record(case, measure(case, folder, sizes, tell)) for case in chosen]
     return {
         "format": results.FORMAT,
         "date": dt.datetime.now(dt.UTC).date().isoformat(),

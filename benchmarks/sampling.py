@@ -12,14 +12,14 @@ from pathlib import Path
 
 from benchmarks.case import Case
 from benchmarks.material import Sizes
-from benchmarks.worker import Worker
+from benchmarks.worker import Round, Worker
 
 
 @dataclass(frozen=True)
 class Samples:
-    """A form's calls: seconds per round and call, and the most memory its process held."""
+    """A form's rounds, and the most memory its process held."""
 
-    rounds: list[list[float]]
+    rounds: list[Round]
     peak_mib: float
 
 
@@ -31,7 +31,7 @@ def processors_for(threads: int) -> list[int]:
 def measure(case: Case, folder: Path, sizes: Sizes, tell: Callable[[str], None]) -> dict[str, Samples]:
     """Every form of the case, `sizes.rounds` rounds in turns."""
     workers: dict[str, Worker] = {}
-    taken: dict[str, list[list[float]]] = {form: [] for form in case.forms}
+    taken: dict[str, list[Round]] = {form: [] for form in case.forms}
     try:
         for form in case.forms:
             tell(f"{case.part}, {case.name}, {case.threads} thread(s): setting up {form}")

@@ -1,8 +1,8 @@
 """One form in a process of its own, pinned to its processors, called round by round.
 
 The parent starts it as `python -m benchmarks.worker <json>`, reads one line when it is ready (warm: every function
-has run), then writes a line per round and reads a line with the seconds of each call. Between rounds it waits on its
-input, so that only one form runs at a time and none shares caches, allocators or thread pools with another.
+has run), then writes a line per round and reads a line with the nanoseconds of each call. Between rounds it waits on
+its input, so that only one form runs at a time and none shares caches, allocators or thread pools with another.
 """
 
 from __future__ import annotations
@@ -14,12 +14,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.case import Case
 
 ROOT = Path(__file__).parents[1]
 WARM_CALLS = 3
+
+
+class Round(NamedTuple):
+    """Nanoseconds of each call, and the processor time of all of them together, over all threads."""
+
+    ns: list[int]
+    cpu_ns: int
 
 
 class Worker:
@@ -44,9 +51,9 @@ class Worker:
         """Wait until the form has been set up and run."""
         self._read("ready")
 
-    def round(self, number: int) -> list[float]:
-        """Seconds of each call of one round."""
-        return self._ask({"round": number})["seconds"]
+    def round(self, number: int) -> Round:
+        """One round's calls."""
+        return Round(**self._ask({"round": number}))
 
     def close(self) -> float:
         """End the process; the most memory it held, in MiB."""
@@ -101,17 +108,18 @@ def main() -> None:
             return
         start = question["round"] * case.calls
         inputs = [form.inputs[(start + i) % len(form.inputs)] for i in range(case.calls)]
-        print(json.dumps({"seconds": _timed(form.function, inputs)}), file=answers, flush=True)
+        print(json.dumps(_timed(form.function, inputs)._asdict()), file=answers, flush=True)
 
 
-def _timed(function: Any, inputs: list[Any]) -> list[float]:
+def _timed(function: Any, inputs: list[Any]) -> Round:
     clock = time.perf_counter_ns
     taken = []
+    cpu = time.process_time_ns()
     for value in inputs:
         begin = clock()
         function(value)
         taken.append(clock() - begin)
-    return [ns / 1e9 for ns in taken]
+    return Round(taken, time.process_time_ns() - cpu)
 
 
 def _peak_mib() -> float:
