@@ -235,3 +235,14 @@ def test_the_console_script_is_the_command(work):
 
     found = [e for e in entry_points(group="console_scripts") if e.name == "sternpost"]
     assert [e.value for e in found] == ["sternpost.cli:main"]
+
+
+def test_help_does_not_load_what_only_verbs_need():
+    """Start-up time is the imports; a count of seconds would depend on the machine."""
+    heavy = ["numba", "sklearn", "scipy", "pandas", "onnx", "onnxruntime", "skl2onnx", "rich"]
+    code = (
+        "import sys; from sternpost.cli import main; main(['--help']); main(['score', '--help'])\n"
+        f"print([name for name in {heavy} if name in sys.modules], file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, text=True)
+    assert ended.stderr == "[]\n"
