@@ -136,10 +136,11 @@ class Engine:
         ContractViolation, which lists them, if any row is refused.
         """
 
-    def matrix(self, data: _ArrowStream | _ArrowArray, threads: int | None = None) -> bytes:
-        """What a model would see: row-major little-endian float32 `[rows, features]`.
+    def matrix(self, data: _ArrowStream | _ArrowArray, threads: int | None, out: Buffer) -> None:
+        """What a model would see, written into `out`: a writable C-contiguous float32 matrix `[rows, features]`.
 
-        ContractViolation if any row is refused.
+        Nobody else may touch `out` during the call. UsageError for another buffer; ContractViolation if any row is
+        refused, and then `out` holds nothing of use.
         """
 
     def check(self, data: _ArrowStream | _ArrowArray, limit: int = 100) -> list[Violation]:

@@ -90,7 +90,7 @@ def test_an_empty_table_has_the_columns_and_no_rows(regression):
     result = regression.score_table(flights(0))
     assert (result.num_rows, result.schema.names) == (0, ["score", "action", "reasons"])
     assert regression.check(flights(0)) == []
-    assert regression.matrix(flights(0)) == b""
+    regression.matrix(flights(0), 1, np.empty((0, 2), "float32"))
     assert regression.golden(flights(0)) == (b"", b"")
 
 
@@ -109,11 +109,50 @@ def test_frames_are_typed_and_matrices_are_their_cast(regression):
     frame = regression.frame(table)
     assert frame.schema.types == [pa.float64(), pa.int32()]
     assert frame["code"].to_pylist()[:4] == [0, 1, -2, None]
-    matrix = np.frombuffer(regression.matrix(table), "<f4").reshape(13, 2)
+    matrix = np.empty((13, 2), "float32")
+    regression.matrix(table, None, matrix)
     assert (matrix[:, 0] == frame["doubled"].to_numpy().astype("f4")).all()
     with pytest.raises(errors.ContractViolation, match="of 2000 rows break contract Flight") as raised:
         regression.frame(flights(2_000))
     assert (raised.value.violations[0].rule, len(raised.value.violations)) == ("raised", 100)
+
+
+def harmless(rows: int) -> pa.Table:
+    """Flights that neither the contract nor a feature refuses."""
+    number = np.arange(rows)
+    table = flights(rows).drop_columns(["speed_mph", "legs"])
+    speeds = pa.array((number % 151).astype(float), mask=number % 11 == 0)
+    return table.append_column("speed_mph", speeds).append_column("legs", pa.array(number % 13))
+
+
+def test_frames_and_matrices_do_not_know_about_threads(regression):
+    table = harmless(40_001)
+    speeds, carriers = table["speed_mph"].to_pylist(), ([0, 1, -2, None] * 10_001)[:40_001]
+    for threads in (1, 2, 5):
+        frame = regression.frame(table, threads)
+        assert frame["doubled"].to_pylist() == [None if speed is None else 2 * speed for speed in speeds]
+        assert frame["code"].to_pylist() == carriers
+        assert [frame[name].null_count for name in frame.column_names] == [3_637, 10_000]
+        matrix = np.full((40_001, 2), -7, "float32")
+        regression.matrix(table, threads, matrix)
+        expected = np.array([speeds, [-1 if code is None else code for code in carriers]], float).T.astype("f4")
+        assert np.array_equal(matrix, expected * np.float32([2, 1]), equal_nan=True)
+        assert set(matrix[np.isnan(matrix)].view("u4")) == {0x7FC00000}
+
+
+def test_a_matrix_is_written_only_where_it_fits(regression):
+    table = flights(4)
+    whole = np.empty((4, 2), "float32")
+    locked = whole.copy()
+    locked.flags.writeable = False
+    for wrong in (
+        whole.astype("float64"), whole[:3], whole.T, whole.ravel(), np.empty((4, 4), "float32")[:, ::2], locked,
+        bytearray(32), None,
+    ):  # fmt: skip
+        with pytest.raises(errors.UsageError, match=r"use numpy.empty\(\(4, 2\), 'float32'\)"):
+            regression.matrix(table, 1, wrong)
+    with pytest.raises(errors.ContractViolation, match="1 of 14 rows break contract Flight"):
+        regression.matrix(flights(14), 2, np.empty((14, 2), "float32"))
 
 
 def test_golden_bits_are_the_frame_s_and_the_model_s(regression):

@@ -7,12 +7,13 @@ import sys
 
 import llvmlite.binding as llvm
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import sternpost as sp
 from sternpost.errors import KernelError
 from sternpost.features import machine_code
-from sternpost.features.kernel import Kernel
+from sternpost.features.kernel import Kernel, matrix_of
 
 from .flights_like import FEATURES, Flight, rows
 
@@ -20,6 +21,10 @@ from .flights_like import FEATURES, Flight, rows
 @pytest.fixture(scope="module")
 def kernel() -> Kernel:
     return sp.FeatureSet(Flight, FEATURES).kernel
+
+
+def bits(kernel: Kernel, table: pa.Table) -> np.ndarray:
+    return matrix_of(kernel.engine(), table, len(kernel.outputs), None).view(np.uint32)
 
 
 def test_compiling_again_gives_the_same_code(kernel):
@@ -64,21 +69,21 @@ def test_no_path_of_this_machine_is_inside(kernel):
 @pytest.mark.parametrize("cpu", ["x86-64", "x86-64-v2", "x86-64-v3", llvm.get_host_cpu_name()])
 def test_every_cpu_level_gives_the_same_bits(kernel, cpu, monkeypatch):
     table = rows(2_000, 7)
-    expected = kernel.engine().matrix(table, 1)
+    expected = bits(kernel, table)
     code = machine_code.emit_object(kernel.intermediate, cpu)
     monkeypatch.setattr(machine_code, "_loaded", {})
     other = Kernel(kernel.contract, kernel.outputs, kernel.order, kernel.intermediate, code, kernel.sources)
-    assert other.engine().matrix(table, 1) == expected
+    assert np.array_equal(bits(other, table), expected)
 
 
 def test_where_the_object_does_not_fit_the_intermediate_code_is_emitted(kernel, monkeypatch):
     table = rows(500, 8)
-    expected = np.frombuffer(kernel.engine().matrix(table), np.uint32)
+    expected = bits(kernel, table)
     monkeypatch.setattr(machine_code, "_loaded", {})
     monkeypatch.setattr(machine_code, "object_fits_here", lambda: False)
     elsewhere = Kernel(kernel.contract, kernel.outputs, kernel.order, kernel.intermediate, b"another CPU", {})
     assert elsewhere.loaded.origin == "emitted"
-    assert np.array_equal(np.frombuffer(elsewhere.engine().matrix(table), np.uint32), expected)
+    assert np.array_equal(bits(elsewhere, table), expected)
 
 
 def declaring(name: str, signature: str = "double @{}(double)") -> str:

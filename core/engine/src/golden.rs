@@ -31,11 +31,11 @@ pub fn replay(scorer: &Scorer, table: &Table, go_on: &dyn Fn() -> bool) -> Resul
             for (position, row) in block.kept.iter().enumerate() {
                 let at = first - *start + row;
                 for feature in 0..width {
-                    features[at * width + feature] = block.features[feature * block.rows.capacity + position];
+                    features[at * width + feature] = settled(block.features[feature * block.rows.capacity + position]);
                 }
                 let raw = block.raw.get(position * outputs..(position + 1) * outputs).unwrap_or_default();
                 for (score, raw) in scores[at * score_width..].iter_mut().zip(raw) {
-                    *score = if raw.is_nan() { NULL_F64 } else { f64::from(*raw) };
+                    *score = settled(f64::from(*raw));
                 }
             }
             Ok(())
@@ -47,4 +47,9 @@ pub fn replay(scorer: &Scorer, table: &Table, go_on: &dyn Fn() -> bool) -> Resul
         golden.scores.extend(scores.iter().flat_map(|value| value.to_le_bytes()));
     }
     Ok(golden)
+}
+
+/// The one bit pattern for every NaN: arithmetic makes NaNs of other signs on other CPUs.
+fn settled(value: f64) -> f64 {
+    if value.is_nan() { NULL_F64 } else { value }
 }

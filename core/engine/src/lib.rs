@@ -39,6 +39,8 @@ pub use error::{Error, Result};
 
 /// The one bit pattern that a null or missing float has, inside and outside of kernels.
 pub const NULL_F64: f64 = f64::from_bits(0x7ff8_0000_0000_0000);
+/// The same in a model's input.
+pub const NULL_F32: f32 = f32::from_bits(0x7fc0_0000);
 /// The null of int, timestamp and money columns.
 pub const NULL_I64: i64 = i64::MIN;
 /// The null of bool columns.

@@ -43,6 +43,12 @@ struct Shared {
 }
 
 impl Run<'_> {
+    /// Rows of every chunk but the last: part `i` of [`Self::parts`] begins at row `i * chunk_rows`.
+    pub fn chunk_rows(&self) -> usize {
+        let blocks = self.table.rows().div_ceil(BLOCK_ROWS);
+        BLOCK_ROWS * blocks.div_ceil(self.threads.max(1) * CHUNKS_PER_THREAD).clamp(1, MOST_BLOCKS)
+    }
+
     /// Takes every block to the stage; `start` makes an empty part for a range of rows and `each` adds a block to it, called with the number
     /// of the block's first row. Parts come back in row order.
     ///
@@ -55,8 +61,7 @@ impl Run<'_> {
     ) -> Result<Vec<T>> {
         self.scorer.can_reach(self.stage)?;
         let rows = self.table.rows();
-        let blocks_each = rows.div_ceil(BLOCK_ROWS).div_ceil(self.threads.max(1) * CHUNKS_PER_THREAD).clamp(1, MOST_BLOCKS);
-        let chunk_rows = blocks_each * BLOCK_ROWS;
+        let chunk_rows = self.chunk_rows();
         let shared = Shared { next: AtomicUsize::new(0), stop: AtomicBool::new(false), chunk_rows, chunks: rows.div_ceil(chunk_rows) };
         let threads = self.threads.clamp(1, shared.chunks.max(1));
         let (scorer, table, stage) = (self.scorer, self.table, self.stage);

@@ -26,8 +26,6 @@ pub enum Stage {
     Contract,
     /// Features computed.
     Features,
-    /// Model input written.
-    Matrix,
     /// Raw model outputs there.
     Model,
 }
@@ -160,10 +158,6 @@ impl Scorer {
             let Workspace { rows, kept, features, tables, raised, .. } = workspace;
             kernel.run(&self.contract, rows, kept.len(), features, tables, raised)?;
             workspace.drop_raised();
-            workspace.settle_nulls();
-        }
-        if stage >= Stage::Matrix {
-            workspace.write_matrix();
         }
         if stage >= Stage::Model && !workspace.kept.is_empty() {
             let Some((_, model)) = &self.model else { return self.can_reach(stage) };
@@ -171,6 +165,7 @@ impl Scorer {
                 Some(session) => session,
                 None => session.insert(self.take_session(model)?),
             };
+            workspace.write_matrix();
             session.run(&workspace.matrix, workspace.kept.len(), &mut workspace.raw)?;
         }
         if stage == Stage::Model {

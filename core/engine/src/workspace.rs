@@ -2,11 +2,11 @@
 //!
 //! A block is filled, judged, compacted, computed and scored in place; nothing here allocates once its vectors have grown to their size.
 
-use crate::NULL_F64;
 use crate::contract::Contract;
 use crate::kernel::Tables;
 use crate::rows::{Rows, gather};
 use crate::rule::Mark;
+use crate::{NULL_F32, NULL_F64};
 
 /// Rows turned from columns into model rows at a time, so that the written lines stay in the first-level cache.
 const TILE: usize = 16;
@@ -35,7 +35,7 @@ pub struct Block<'a> {
     pub kept: &'a [usize],
     /// Decoded columns.
     pub rows: &'a Rows,
-    /// A column of `rows.capacity` values per feature.
+    /// A column of `rows.capacity` values per feature; a NaN is null, whatever its bits.
     pub features: &'a [f64],
     /// Row-major model input.
     pub matrix: &'a [f32],
@@ -110,31 +110,34 @@ impl Workspace {
         self.kept.truncate(self.alive.len());
     }
 
-    /// Gives every NaN the one bit pattern of a null: arithmetic makes NaNs of other signs on other CPUs.
-    pub(crate) fn settle_nulls(&mut self) {
-        let count = self.kept.len();
-        for column in self.features.chunks_exact_mut(self.rows.capacity) {
-            for value in &mut column[..count] {
-                *value = if value.is_nan() { NULL_F64 } else { *value };
-            }
-        }
-    }
-
-    /// The one cast from f64 to f32, and from columns to rows.
+    /// Writes the kept rows as the model's input.
     pub(crate) fn write_matrix(&mut self) {
-        let capacity = self.rows.capacity;
-        let width = self.features.len() / capacity;
-        self.matrix.resize(self.kept.len() * width, 0.0);
-        if width == 0 {
-            return;
-        }
-        for (tile, rows) in self.matrix.chunks_mut(TILE * width).enumerate() {
-            let first = tile * TILE;
-            let count = rows.len() / width;
-            for (feature, column) in self.features.chunks_exact(capacity).enumerate() {
-                for (row, value) in rows.chunks_exact_mut(width).zip(&column[first..first + count]) {
-                    row[feature] = *value as f32;
-                }
+        let count = self.kept.len();
+        let width = self.features.len() / self.rows.capacity;
+        self.matrix.resize(count * width, 0.0);
+        transpose(&self.features, self.rows.capacity, width, &mut self.matrix);
+    }
+}
+
+impl Block<'_> {
+    /// Writes the kept rows as a model's input, row-major, into `out` of `kept.len() * features` places.
+    pub fn write_matrix(&self, out: &mut [f32]) {
+        transpose(self.features, self.rows.capacity, self.features.len() / self.rows.capacity, out);
+    }
+}
+
+/// From columns of `capacity` values to the rows of `out`, and the one cast from f64 to f32. Every NaN gets the one bit pattern of a null:
+/// arithmetic makes NaNs of other signs on other CPUs.
+fn transpose(columns: &[f64], capacity: usize, width: usize, out: &mut [f32]) {
+    if width == 0 {
+        return;
+    }
+    for (tile, rows) in out.chunks_mut(TILE * width).enumerate() {
+        let first = tile * TILE;
+        let count = rows.len() / width;
+        for (feature, column) in columns.chunks_exact(capacity).enumerate() {
+            for (row, value) in rows.chunks_exact_mut(width).zip(&column[first..first + count]) {
+                row[feature] = if value.is_nan() { NULL_F32 } else { *value as f32 };
             }
         }
     }

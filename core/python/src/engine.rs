@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 use sternpost_engine::kernel::Kernel;
@@ -102,14 +103,23 @@ impl Engine {
         })
     }
 
-    /// Computes the model's input for a table, as little-endian float32 bytes, row-major.
-    #[pyo3(signature = (data, threads=None))]
-    fn matrix<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>, threads: Option<usize>) -> PyResult<Bound<'py, PyBytes>> {
+    /// Computes the model's input for a table into a writable C-contiguous float32 buffer `[rows, features]`.
+    fn matrix(&self, py: Python<'_>, data: &Bound<'_, PyAny>, threads: Option<usize>, out: &Bound<'_, PyAny>) -> PyResult<()> {
         gate::contained(py, || {
             let threads = self.threads(py, threads)?;
             let table = tables::read(py, data, &self.scorer)?;
-            let matrix = gate::away(py, |go_on| outputs::matrix(&self.scorer, &table, threads, go_on))?;
-            Ok(PyBytes::new(py, &matrix))
+            let buffer = self.destination(py, out, table.rows())?;
+            let (start, len) = (buffer.buf_ptr().expose_provenance(), buffer.item_count());
+            gate::away(py, |go_on| {
+                // An empty buffer may have no address.
+                if len == 0 {
+                    return outputs::matrix(&self.scorer, &table, threads, &mut [], go_on);
+                }
+                // SAFETY: `destination` made sure that `len` writable floats stand there in one piece, and `buffer`, which outlives this
+                // block, keeps them in place. The caller gives them away for the time of the call, as to any function that fills an array.
+                let out = unsafe { std::slice::from_raw_parts_mut(std::ptr::with_exposed_provenance_mut(start), len) };
+                outputs::matrix(&self.scorer, &table, threads, out, go_on)
+            })
         })
     }
 
@@ -147,6 +157,18 @@ impl Engine {
             Some(threads) => Ok(threads),
             None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
         }
+    }
+
+    /// `out` as the place for the matrix of `rows` rows: writable, C-contiguous, float32, `[rows, features]`.
+    fn destination(&self, py: Python<'_>, out: &Bound<'_, PyAny>, rows: usize) -> PyResult<PyBuffer<f32>> {
+        let width = self.scorer.features().len();
+        let expected = format!("a writable C-contiguous float32 matrix is needed; use numpy.empty(({rows}, {width}), 'float32')");
+        let buffer = PyBuffer::get(out).map_err(|error| errors::usage(py, format!("{}; {expected}", error.value(py))))?;
+        if buffer.readonly() || !buffer.is_c_contiguous() || buffer.shape() != [rows, width] {
+            let state = if buffer.readonly() { "read-only" } else { "writable" };
+            return Err(errors::usage(py, format!("the place for the matrix is {state} and has shape {:?}; {expected}", buffer.shape())));
+        }
+        Ok(buffer)
     }
 
     fn decision(&self, py: Python<'_>, scored: RowScore, value: impl Fn(usize) -> String) -> Decision {

@@ -26,6 +26,7 @@ from sternpost.contract import ContractSpec, as_table
 from sternpost.errors import BundleCorrupt, ContractError, KernelError
 from sternpost.export import ModelSpec
 from sternpost.features import Kernel
+from sternpost.features.kernel import matrix_of
 
 OBJECT_PART = "kernel.x86-64-v3.o"
 PARTS = (
@@ -129,8 +130,7 @@ class Bundle:
 
     def matrix(self, table: Any, *, threads: int | None = None) -> npt.NDArray[np.float32]:
         """What the model sees of every row, float32 [n, F]; see FeatureSet.matrix."""
-        raw = self._engine.matrix(as_table(table), threads)
-        return np.frombuffer(raw, np.float32).reshape(-1, len(self.kernel.outputs))
+        return matrix_of(self._engine, table, len(self.kernel.outputs), threads)
 
     def save(self, path: str | os.PathLike[str], *, signing_key: PrivateKeyLike | None = None) -> str:
         """Write the bundle, whole or not at all, and return its digest. `signing_key` seals it with a signature."""

@@ -23,7 +23,7 @@ from sternpost.contract import Contract, ContractSpec, as_table, spec_of
 from sternpost.errors import ContractError, FeatureError
 from sternpost.features.author import Feature
 from sternpost.features.graph import Plan, plan
-from sternpost.features.kernel import Kernel, Output
+from sternpost.features.kernel import Kernel, Output, matrix_of
 
 if TYPE_CHECKING:
     from sternpost._core import Engine
@@ -101,8 +101,7 @@ class FeatureSet:
 
     def matrix(self, table: Any, *, threads: int | None = None) -> npt.NDArray[np.float32]:
         """What a model sees of an Arrow table: float32 [n, F], row-major, null as NaN, categories as codes."""
-        raw = self._engine.matrix(as_table(table), threads)
-        return np.frombuffer(raw, np.float32).reshape(-1, len(self.names))
+        return matrix_of(self._engine, table, len(self.names), threads)
 
     def transformer(self) -> FeatureTransformer:
         """A scikit-learn transformer for pipelines, cross-validation and clone; it learns categories in `fit`."""

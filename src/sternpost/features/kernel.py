@@ -11,8 +11,11 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from sternpost._core import Engine
-from sternpost.contract import ContractSpec
+from sternpost.contract import ContractSpec, as_table
 from sternpost.contract.types import ColumnType
 from sternpost.errors import KernelError
 from sternpost.features.machine_code import LoadedKernel, load_kernel
@@ -97,3 +100,16 @@ class Kernel:
             return cls(contract, outputs, tuple(body["order"]), intermediate, object_code, dict(body["sources"]))
         except (ValueError, KeyError, TypeError) as e:
             raise KernelError(f"the list of features cannot be read: {e}; build the bundle again") from None
+
+
+def matrix_of(engine: Engine, table: Any, width: int, threads: int | None) -> npt.NDArray[np.float32]:
+    """What a model sees of an Arrow table: float32 [n, width], row-major, null as NaN, categories as codes.
+
+    `engine` is one over `width` features. Raises ContractViolation when the contract refuses rows, ContractError when
+    columns are missing or have the wrong type.
+    """
+    rows = as_table(table)
+    # Made here and not in the engine: numpy asks for large pages, so filling it costs a fraction of filling bytes.
+    matrix = np.empty((rows.num_rows, width), np.float32)
+    engine.matrix(rows, threads, matrix)
+    return matrix

@@ -1,8 +1,10 @@
 //! What a table's run turns into: scored columns, the feature frame, the model's matrix, or the list of violations.
 
-mod features;
+mod frame;
+mod matrix;
 mod reasons;
 mod scores;
+mod typed;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -12,8 +14,10 @@ use crate::error::{Error, Result};
 use crate::rule::Mark;
 use crate::scorer::{BLOCK_ROWS, Scorer};
 use crate::violation::Violation;
+use crate::workspace::Block;
 
-pub use features::{frame, matrix};
+pub use frame::frame;
+pub use matrix::matrix;
 pub use scores::score;
 
 /// A table as it is handed out: batches in row order, all of the schema.
@@ -71,4 +75,10 @@ fn told(scorer: &Scorer, table: &Table, mark: &Mark) -> Violation {
 
 fn at_rows(marks: &[Mark], first: usize) -> Vec<Mark> {
     marks.iter().map(|mark| Mark { row: first + mark.row, ..*mark }).collect()
+}
+
+fn refused_marks(block: &Block<'_>, first: usize) -> Vec<Mark> {
+    let mut marks = at_rows(block.marks, first);
+    marks.retain(|mark| mark.refused);
+    marks
 }
