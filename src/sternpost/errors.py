@@ -6,6 +6,7 @@
     |-- ContractError          20   a table or row has the wrong columns or types
     |   `-- ContractViolation  20   rows break the contract's rules; `.violations` lists them
     |-- FeatureError           20   a feature cannot be compiled; names function, line, cause, replacement
+    |-- GateMissed             30   a trained model stayed below what the project asks for; `.gates` holds every gate
     |-- KernelError            40   compiled features cannot be loaded or called
     |-- ModelError             40   a model cannot be loaded or run
     |-- ExportError            40   an estimator cannot be turned into ONNX
@@ -65,6 +66,16 @@ class FeatureError(SternpostError):
     """A feature cannot become part of a kernel."""
 
     exit_code = 20
+
+
+class GateMissed(SternpostError):
+    """The holdout stayed below what [gates] asks for; no bundle was made. `gates` holds every gate with its verdict."""
+
+    exit_code = 30
+
+    def __init__(self, message: str, gates: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.gates = tuple(gates)
 
 
 class KernelError(SternpostError):

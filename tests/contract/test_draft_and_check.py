@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -22,13 +23,14 @@ TABLE = pa.table(
         "day": pa.array([dt.date(2020, 1, 1)] * 3),
         "not a name": [1, 2, 3],
         "parts": [[1], [2], [3]],
+        "paid": pa.array([Decimal("1.2345"), None, Decimal("-9.0000")], pa.decimal128(10, 4)),
     }
 )
 
 
 def test_a_draft_holds_for_its_own_data():
     drafted = draft(TABLE, "Loan")
-    assert drafted.names == ("city", "amount", "change", "on", "when")
+    assert drafted.names == ("city", "amount", "change", "on", "when", "paid")
     assert drafted.by_name["city"].nullable
     assert drafted.by_name["amount"].ge == 0
     assert drafted.by_name["change"].ge is None

@@ -7,9 +7,8 @@ import pyarrow as pa
 import pytest
 from sklearn import metrics
 
-from sternpost.errors import UsageError
+from sternpost.errors import GateMissed, UsageError
 from sternpost.export import ModelSpec
-from sternpost.project import GateMissed
 from sternpost.project.measures import check_gates, measure
 from sternpost.project.settings import GatesSection
 

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 import sternpost as sp
-from sternpost.errors import ContractError, ContractViolation, UsageError
-from sternpost.project import GateMissed, load_project, train
+from sternpost.errors import ContractError, ContractViolation, GateMissed, UsageError
+from sternpost.project import load_project, train
 from sternpost.project.training import STEPS
 from tests.project.loans_project import MODULE, ROWS, TOML, loans, replaced, write_project
 

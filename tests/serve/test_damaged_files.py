@@ -57,6 +57,14 @@ def test_what_was_found(tmp_path, content, words):
     assert words in refusal(path)
 
 
+@pytest.mark.parametrize("suffix", [".arrow", ".arrows"])
+def test_a_column_name_that_is_no_text(tmp_path, suffix):
+    path = tmp_path / f"x{suffix}"
+    write(pa.table({"distance": [1.0]}), path)
+    path.write_bytes(path.read_bytes().replace(b"distance", b"dist\xffnce"))
+    assert "not UTF-8" in refusal(path)
+
+
 def test_not_readable(tmp_path):
     path = write(flights(3), tmp_path / "a.parquet")
     path.rename(tmp_path / "b.parquet")

@@ -9,7 +9,7 @@ policy       from score to action
 archive, stored_zip, canonical, atomic, signature, provenance, data_digest   the file itself
 """
 
-from sternpost.bundle.build import build
 from sternpost.bundle.sealed import Bundle, open_bundle
+from sternpost.bundle.sealing import build
 
 __all__ = ["Bundle", "build", "open_bundle"]

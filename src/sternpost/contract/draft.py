@@ -48,6 +48,8 @@ def to_source(contract: ContractSpec) -> str:
     for c in contract.columns:
         annotation = ANNOTATION[c.type] + (" | None" if c.nullable else "")
         settings = [f"{k}={v!r}" for k in ("ge", "gt", "le", "lt") if (v := getattr(c, k)) is not None]
+        if c.minor_digits not in (None, 2):
+            settings.append(f"minor_digits={c.minor_digits}")
         lines.append(f"    {c.name}: {annotation}" + (f" = sp.column({', '.join(settings)})" if settings else ""))
     return "\n".join(lines) + "\n"
 

@@ -15,9 +15,8 @@ Nothing here is imported until a project is used; scikit-learn is imported only 
 """
 
 from sternpost.project.loading import Project, load_project
-from sternpost.project.measures import GateMissed
 from sternpost.project.settings import Settings
 from sternpost.project.skeleton import skeleton
 from sternpost.project.training import TrainResult, train
 
-__all__ = ["GateMissed", "Project", "Settings", "TrainResult", "load_project", "skeleton", "train"]
+__all__ = ["Project", "Settings", "TrainResult", "load_project", "skeleton", "train"]

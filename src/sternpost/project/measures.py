@@ -7,25 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sternpost.errors import SternpostError, UsageError
+from sternpost.errors import GateMissed, UsageError
 from sternpost.export import ModelSpec
 from sternpost.project.settings import GatesSection
-
-
-class GateMissed(SternpostError):
-    """The holdout stayed below what [gates] asks for; no bundle was made. `.gates` holds every gate."""
-
-    exit_code: ClassVar[int] = 30
-
-    def __init__(self, message: str, gates: tuple[Gate, ...] = ()) -> None:
-        super().__init__(message)
-        self.gates = gates
 
 
 @dataclass(frozen=True)

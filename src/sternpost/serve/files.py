@@ -19,7 +19,7 @@ from typing import Self
 import pyarrow as pa
 
 from sternpost.errors import ContractError, DataError, UsageError
-from sternpost.serve.formats import Facts, batches, explained, inspect
+from sternpost.serve.formats import Facts, batches, explained, inspect, named
 from sternpost.serve.pipe import Pipe
 from sternpost.serve.read_ahead import read_ahead
 from sternpost.serve.sources import SourceFile, find_files, is_pipe
@@ -150,7 +150,7 @@ def _from_pipe(pipe: Pipe, columns: Sequence[str] | None, batch_rows: int) -> In
     with contextlib.ExitStack() as stack:
         stack.callback(pipe.close)
         reader = pipe.open()
-        schema = _chosen(reader.schema, columns, pipe.place)
+        schema = _chosen(named(reader.schema, pipe.place), columns, pipe.place)
         resources = stack.pop_all()
     unread = [reader]
 

@@ -99,15 +99,27 @@ def inspect(path: Path) -> Facts:
             )
         if kind is Format.PARQUET:
             with pq.ParquetFile(place) as parquet:
-                return Facts(kind, parquet.schema_arrow, parquet.metadata.num_rows)
+                return Facts(kind, named(parquet.schema_arrow, place), parquet.metadata.num_rows)
         if kind is Format.STREAM:
             with pa.OSFile(place) as source, ipc.open_stream(source) as reader:
-                return Facts(kind, reader.schema, None)
+                return Facts(kind, named(reader.schema, place), None)
         # Mapped, because counting visits every batch, which would otherwise be read whole.
         fragment = ds.IpcFileFormat().make_fragment(place, pafs.LocalFileSystem(use_mmap=True))
-        schema = fragment.physical_schema
+        schema = named(fragment.physical_schema, place)
         countable = len(set(schema.names)) == len(schema.names)
         return Facts(kind, schema, fragment.count_rows() if countable else None)
+
+
+def named(schema: pa.Schema, place: str) -> pa.Schema:
+    """The schema, when its columns' names can be read as text. Raises `DataError`."""
+    try:
+        schema.names  # noqa: B018 - reading them is what may fail
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{place}: the name of a column is {error.object!r}, which is not UTF-8: the file is damaged, or its "
+            "writer was wrong; write it again"
+        ) from None
+    return schema
 
 
 def batches(path: Path, kind: Format, columns: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
