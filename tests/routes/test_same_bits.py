@@ -172,3 +172,13 @@ ROW = st.fixed_dictionaries(
 def test_random_rows(one_bundle, rows):
     together = answers(one_bundle.score(loans.table(rows)))
     assert [answer(one_bundle.score(row)) for row in rows] == together
+
+
+@pytest.mark.nightly
+@settings(
+    max_examples=5_000, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(ROW, min_size=1, max_size=40))
+def test_many_random_rows(bundle, rows):
+    together = answers(bundle.score(loans.table(rows), threads=2))
+    assert [answer(bundle.score(row)) for row in rows] == together
