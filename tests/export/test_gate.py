@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import xgboost as xgb
 from sklearn import ensemble, linear_model
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
@@ -154,11 +153,6 @@ _XGB = {"n_estimators": 5, "n_jobs": 1}
 
 # What the stock converters get wrong without a word, or not at all. Each must be right or refused.
 REFUSED = {
-    "isotonic calibration": (
-        lambda: CalibratedClassifierCV(linear_model.LogisticRegression(), method="isotonic", cv=3),
-        "binary",
-        "method='sigmoid'",
-    ),
     "norms before a tree": (
         lambda: make_pipeline(Normalizer(), ensemble.RandomForestClassifier(10, random_state=0)),
         "binary",

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sternpost.errors import ExportError
-from sternpost.export import hist_gradient, lightgbm_model, scalers, xgboost_model
+from sternpost.export import calibration, hist_gradient, lightgbm_model, scalers, voting, xgboost_model
 from sternpost.export.known import advice
 from sternpost.export.sklearn_trees import repaired
 
@@ -90,6 +90,7 @@ def _replacements() -> Iterator[Replacement]:
     )
     from skl2onnx.operator_converters import decision_tree, random_forest
     from skl2onnx.shape_calculators.scaler import calculate_sklearn_scaler_output_shapes as scaled
+    from sklearn import calibration as calibrators
     from sklearn import ensemble, preprocessing, tree
 
     for name in ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler"):
@@ -106,6 +107,8 @@ def _replacements() -> Iterator[Replacement]:
         yield getattr(tree, f"{name}Regressor"), value, regressing, None
     yield ensemble.HistGradientBoostingClassifier, classes, hist_gradient.convert, None
     yield ensemble.HistGradientBoostingRegressor, value, hist_gradient.convert, None
+    yield calibrators.CalibratedClassifierCV, classes, calibration.convert, None
+    yield ensemble.VotingClassifier, classes, voting.convert, None
     try:
         import lightgbm
     except ImportError:

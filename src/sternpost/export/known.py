@@ -13,8 +13,8 @@ from sternpost.export.parts import parts
 
 CONVERTIBLE = (
     "Known to convert: scikit-learn linear models, trees, forests, (histogram) gradient boosting, calibrated "
-    "classifiers, and pipelines with scalers, imputers and encoders; LightGBM; XGBoost. Anything else can be "
-    "handed over as an .onnx file."
+    "classifiers, soft votes, and pipelines with scalers, imputers and encoders; LightGBM; XGBoost. Anything else can "
+    "be handed over as an .onnx file."
 )
 
 
@@ -25,6 +25,23 @@ def _named(*names: str) -> Callable[[Any], bool]:
 def _set(setting: str, value: object) -> Callable[[Any], bool]:
     return lambda part: getattr(part, setting, None) == value
 
+
+def _isotonic(*, in_single: bool) -> Callable[[Any], bool]:
+    """Isotonic calibration over scores that the library itself gives in float32, or in float64."""
+
+    def applies(part: Any) -> bool:
+        if getattr(part, "method", None) != "isotonic" or not hasattr(part, "calibrators"):
+            return False
+        return all((each.X_thresholds_.dtype == "float32") == in_single for each in part.calibrators)
+
+    return applies
+
+
+_STEEP = "An isotonic map can rise steeply between two training scores, where the last digit of a float32 score decides"
+_OTHERWISE = (
+    "calibrate with method='sigmoid', calibrate on fewer rows or use a base with coarser scores (longer plateaus), "
+    "or state a larger tolerance="
+)
 
 _ADVICE: tuple[tuple[Callable[[Any], bool], str], ...] = (
     (_set("booster", "dart"), "XGBoost's dart booster has no converter: train with booster='gbtree'."),
@@ -38,8 +55,14 @@ _ADVICE: tuple[tuple[Callable[[Any], bool], str], ...] = (
         "LightGBM's zero_as_missing has no ONNX form: write missing values as NaN.",
     ),
     (
-        _set("method", "isotonic"),
-        "The converter replaces isotonic calibration by its nearest step: calibrate with method='sigmoid'.",
+        _isotonic(in_single=True),
+        f"{_STEEP}, and this base scores in float32 in its own library, so no conversion can match it: fit on "
+        f"float64 columns, X.astype(numpy.float64), if the base is linear; else {_OTHERWISE}.",
+    ),
+    (
+        _isotonic(in_single=False),
+        f"{_STEEP}. Only linear models, forests, histogram gradient boosting and LightGBM are scored in float64 "
+        f"here: use one of them as the base, {_OTHERWISE}.",
     ),
     (_named("PowerTransformer"), "PowerTransformer differs on values that are not finite: impute before it."),
     (

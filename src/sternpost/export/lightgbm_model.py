@@ -37,13 +37,18 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
 
 def prepared(estimator: Any) -> tuple[Any, Rewritten]:
     """A copy of the estimator around a rewritten booster, and what the rewriting left to do."""
-    import lightgbm
-
     rewritten = rewrite(estimator.booster_.model_to_string())
     twin = copy.copy(estimator)
-    twin._Booster = lightgbm.Booster(model_str=rewritten.text)
+    twin._Booster = booster_of(rewritten.text)
     twin.boosting_type = "gbdt"  # a random forest's averaging is in the leaves now
     return twin, rewritten
+
+
+def booster_of(text: str) -> Any:
+    """A booster read from a text model."""
+    import lightgbm
+
+    return lightgbm.Booster(model_str=text)
 
 
 def around_booster(booster: Any, classes: tuple[str, ...] | None) -> Any:

@@ -121,6 +121,19 @@ def _tree(text: str, factor: float, categorical: set[int]) -> str:
     return "\n".join(lines)
 
 
+def numbered_leaves(text: str) -> tuple[str, list[list[float]]]:
+    """The model with each leaf's number in place of its value, and the values of each tree's leaves."""
+    head, *trees = text.split("\nTree=")
+    values: list[list[float]] = []
+    for i, tree in enumerate(trees):
+        lines = tree.split("\n")
+        at = next(at for at, line in enumerate(lines) if line.startswith("leaf_value="))
+        values.append([float(value) for value in lines[at].partition("=")[2].split()])
+        lines[at] = "leaf_value=" + " ".join(map(str, range(len(values[-1]))))
+        trees[i] = "\n".join(lines)
+    return "\nTree=".join([head, *trees]), values
+
+
 def cuts(text: str) -> list[tuple[int, float]]:
     """Every (column, threshold) of the text model; a categorical split gives each of its codes."""
     found: list[tuple[int, float]] = []
