@@ -7,8 +7,9 @@ and only the mean is rounded to float32. What makes the answers agree is the sco
 Sigmoid calibration keeps the stock converter, except over a pipeline: there the stock one calibrates
 probabilities where scikit-learn calibrates the decision function.
 
-Why double precision: the map rises between plateaus with slopes of 1e2 to 7e4 (2,000 to 50,000 rows of 20
-columns), so a score off by 1e-7 moves a probability by up to 7e-3, and an answer may be off by 1e-5. With the
+Why double precision: the map rises between plateaus with slopes of 1e2 to 7e4 (binary, 2,000 to 50,000 rows of
+20 columns), and an answer may be off by 1e-5. An exact score that is only rounded to float32 moves a
+probability by 1e-6 to 2.5e-5, so whether a model passes would be a matter of luck. With the
 score in double the largest difference seen is 3e-8, the final rounding, for logistic regression on float64
 columns, forests, histogram gradient boosting and LightGBM. Where the library itself scores in float32 (linear
 models fitted on float32 columns, XGBoost) the last digit of the score decides: logistic regression is off by
