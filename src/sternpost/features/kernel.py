@@ -111,5 +111,5 @@ def matrix_of(engine: Engine, table: Any, width: int, threads: int | None) -> np
     rows = as_table(table)
     # Made here and not in the engine: numpy asks for large pages, so filling it costs a fraction of filling bytes.
     matrix = np.empty((rows.num_rows, width), np.float32)
-    engine.matrix(rows, threads, matrix)
+    engine.matrix(rows, threads, matrix.data)
     return matrix
