@@ -140,6 +140,17 @@ def test_frames_and_matrices_do_not_know_about_threads(regression):
         assert set(matrix[np.isnan(matrix)].view("u4")) == {0x7FC00000}
 
 
+def test_blocks_without_a_mark_have_the_bits_of_their_rows(regression):
+    """Whole blocks at once, and the same rows one by one; a null speed gives a score that is not finite."""
+    table = harmless(3_000).drop_columns("carrier").append_column("carrier", pa.array(["AA", "UA", None] * 1_000))
+    for speeds in (table["speed_mph"], table["speed_mph"].fill_null(7.0)):
+        rows = table.drop_columns("speed_mph").append_column("speed_mph", speeds).drop_columns("unrelated")
+        result = regression.score_table(rows, 1).to_pylist()
+        expected = [regression.score_row(row) for row in rows.to_pylist()]
+        assert result == [{"score": e.score, "action": e.action, "reasons": list(e.reasons)} for e in expected]
+        assert sum(row["score"] is None for row in result) == speeds.null_count
+
+
 def test_a_matrix_is_written_only_where_it_fits(regression):
     table = flights(4)
     whole = np.empty((4, 2), "float32")

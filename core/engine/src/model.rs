@@ -110,6 +110,18 @@ impl Shape {
         }
     }
 
+    /// The scores of many rows at once, as [`Self::score`] gives them one by one; false if that is not possible, because one of them has none
+    /// or a label belongs to each. `scores` then holds nothing of use.
+    pub fn plain_scores(&self, outputs: &[f32], scores: &mut Vec<f64>) -> bool {
+        scores.clear();
+        if self.task == Task::Multiclass {
+            return false;
+        }
+        let place = self.score_output();
+        scores.extend(outputs.chunks_exact(self.outputs).map(|outputs| f64::from(outputs[place])));
+        scores.iter().fold(true, |finite, score| finite & score.is_finite())
+    }
+
     fn score_output(&self) -> usize {
         match self.task {
             Task::Binary if self.outputs > 1 => self.positive.unwrap_or(self.outputs - 1),

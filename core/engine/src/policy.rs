@@ -34,6 +34,13 @@ impl Default for Policy {
     }
 }
 
+impl Band {
+    /// Whether a score that no band before has taken belongs here.
+    fn holds(&self, score: f64) -> bool {
+        self.below.is_none_or(|below| score < below)
+    }
+}
+
 impl Policy {
     /// Reads the JSON form.
     ///
@@ -60,13 +67,16 @@ impl Policy {
 
     /// The action for a score, or for a row without one.
     pub fn action(&self, score: Option<f64>) -> Option<&str> {
-        self.action_position(score).and_then(|position| self.actions().nth(position))
+        match score {
+            Some(score) => self.bands.iter().find(|band| band.holds(score)).map(|band| band.action.as_str()),
+            None => Some(&self.refused),
+        }
     }
 
     /// The same as a position among [`Self::actions`].
     pub fn action_position(&self, score: Option<f64>) -> Option<usize> {
         match score {
-            Some(score) => self.bands.iter().position(|band| band.below.is_none_or(|below| score < below)),
+            Some(score) => self.bands.iter().position(|band| band.holds(score)),
             None => Some(self.bands.len()),
         }
     }

@@ -18,6 +18,8 @@ use crate::workspace::Block;
 
 struct Columns {
     score: Float64Builder,
+    /// A block's scores on their way into the builder.
+    block: Vec<f64>,
     classes: Option<(StringBuilder, FixedSizeListBuilder<Float64Builder>)>,
     action: StringBuilder,
     reasons: Reasons,
@@ -57,10 +59,22 @@ impl Columns {
             (StringBuilder::new(), FixedSizeListBuilder::with_capacity(values, shape.outputs as i32, rows))
         });
         let action = StringBuilder::with_capacity(rows, rows * 8);
-        Self { score: Float64Builder::with_capacity(rows), classes, action, reasons: Reasons::with_capacity(rows) }
+        Self { score: Float64Builder::with_capacity(rows), block: Vec::new(), classes, action, reasons: Reasons::with_capacity(rows) }
     }
 
+    /// Adds a block: at once if every row has a plain score, else row by row.
     fn block(&mut self, scorer: &Scorer, shape: &Shape, block: &Block<'_>) -> Result<()> {
+        if !block.marks.is_empty() || !shape.plain_scores(block.raw, &mut self.block) {
+            return self.rows(scorer, shape, block);
+        }
+        self.score.append_slice(&self.block);
+        for score in &self.block {
+            self.action.append_option(scorer.policy().action(Some(*score)));
+        }
+        self.reasons.block(scorer, block.len, &[])
+    }
+
+    fn rows(&mut self, scorer: &Scorer, shape: &Shape, block: &Block<'_>) -> Result<()> {
         let mut not_finite = Vec::new();
         let mut kept = block.kept.iter().copied().zip(block.raw.chunks_exact(shape.outputs)).peekable();
         for row in 0..block.len {
