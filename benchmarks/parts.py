@@ -44,16 +44,15 @@ def form(case: Case, name: str, material: Material) -> Form:
     if name in _MODELS.values():
         bundle = material.bundle(model)
         return Form(_model(material, model), [bundle.matrix(table) for table in tables])
-    kernel = material.bundle("linear").kernel
+    bundle = material.bundle("linear")
     if name == "kernel":
         from benchmarks.kernel_call import over_blocks
 
-        return Form(over_blocks(kernel, tables[0], case.rows, BLOCK_ROWS), [None])
-    engine = kernel.engine()
+        return Form(over_blocks(bundle.kernel, tables[0], case.rows, BLOCK_ROWS), [None])
     if name == "check":
-        return Form(engine.check, tables)
-    stage = {"frame": engine.frame, "matrix": engine.matrix}[name]
-    return Form(lambda table: stage(table, 1), tables)
+        return Form(bundle.kernel.engine().check, tables)
+    stage = {"frame": bundle.frame, "matrix": bundle.matrix}[name]
+    return Form(lambda table: stage(table, threads=1), tables)
 
 
 def _model(material: Material, model: str) -> Any:
