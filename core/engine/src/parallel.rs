@@ -33,7 +33,7 @@ pub struct Run<'a> {
     pub stage: Stage,
     /// Over how many threads, the calling one included.
     pub threads: usize,
-    /// Asked by the calling thread between blocks; false stops the run.
+    /// Asked by the calling thread at the start and between its blocks; false stops the run.
     pub go_on: &'a dyn Fn() -> bool,
 }
 
@@ -62,6 +62,10 @@ impl Run<'_> {
         each: impl Fn(&mut T, usize, &Block<'_>) -> Result<()> + Sync,
     ) -> Result<Vec<T>> {
         self.scorer.can_reach(self.stage)?;
+        // Also asked here: helpers may take every chunk before the calling thread gets to one.
+        if !(self.go_on)() {
+            return Err(Error::Interrupted);
+        }
         let rows = self.table.rows();
         let chunk_rows = self.chunk_rows();
         let shared = Shared { next: AtomicUsize::new(0), stop: AtomicBool::new(false), chunk_rows, chunks: rows.div_ceil(chunk_rows) };

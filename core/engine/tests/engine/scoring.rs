@@ -180,6 +180,10 @@ fn a_run_stops_when_asked() {
     for threads in [1, 3] {
         assert_eq!(outputs::score(&scorer, &table, threads, &|| false).expect_err("stopped"), Error::Interrupted);
     }
+    let asked = AtomicUsize::new(0);
+    let three_times = || asked.fetch_add(1, Ordering::Relaxed) < 3;
+    assert_eq!(outputs::score(&scorer, &table, 1, &three_times).expect_err("stopped on the way"), Error::Interrupted);
+    assert_eq!(asked.into_inner(), 4);
 }
 
 #[test]
