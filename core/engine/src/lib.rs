@@ -21,6 +21,7 @@ pub mod instant;
 pub mod kernel;
 pub mod math;
 pub mod model;
+mod model_rows;
 pub mod nearest;
 pub mod observer;
 pub mod onnx;

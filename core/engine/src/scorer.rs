@@ -161,13 +161,15 @@ impl Scorer {
             kernel.run(&self.contract, rows, kept.len(), features, tables, raised)?;
             workspace.drop_raised();
         }
+        if stage >= Stage::Model {
+            workspace.write_matrix();
+        }
         if stage >= Stage::Model && !workspace.kept.is_empty() {
             let Some((_, model)) = &self.model else { return self.can_reach(stage) };
             let session = match session {
                 Some(session) => session,
                 None => session.insert(self.take_session(model)?),
             };
-            workspace.write_matrix();
             session.run(&workspace.matrix, workspace.kept.len(), &mut workspace.raw)?;
         }
         if stage == Stage::Model {

@@ -6,10 +6,7 @@ use crate::contract::Contract;
 use crate::kernel::Tables;
 use crate::rows::{Rows, gather};
 use crate::rule::Mark;
-use crate::{NULL_F32, NULL_F64};
-
-/// Rows turned from columns into model rows at a time, so that the written lines stay in the first-level cache.
-const TILE: usize = 16;
+use crate::{NULL_F64, model_rows};
 
 /// Buffers for blocks of `rows.capacity` rows.
 #[derive(Debug)]
@@ -37,7 +34,7 @@ pub struct Block<'a> {
     pub rows: &'a Rows,
     /// A column of `rows.capacity` values per feature; a NaN is null, whatever its bits.
     pub features: &'a [f64],
-    /// Row-major model input.
+    /// Row-major model input; of this block once the model stage was reached.
     pub matrix: &'a [f32],
     /// Row-major raw model outputs.
     pub raw: &'a [f32],
@@ -66,7 +63,6 @@ impl Workspace {
         self.rows.reset(len);
         self.len = len;
         self.kept.clear();
-        self.matrix.clear();
         self.raw.clear();
     }
 
@@ -115,30 +111,13 @@ impl Workspace {
         let count = self.kept.len();
         let width = self.features.len() / self.rows.capacity;
         self.matrix.resize(count * width, 0.0);
-        transpose(&self.features, self.rows.capacity, width, &mut self.matrix);
+        model_rows::write(&self.features, self.rows.capacity, &mut self.matrix);
     }
 }
 
 impl Block<'_> {
     /// Writes the kept rows as a model's input, row-major, into `out` of `kept.len() * features` places.
     pub fn write_matrix(&self, out: &mut [f32]) {
-        transpose(self.features, self.rows.capacity, self.features.len() / self.rows.capacity, out);
-    }
-}
-
-/// From columns of `capacity` values to the rows of `out`, and the one cast from f64 to f32. Every NaN gets the one bit pattern of a null:
-/// arithmetic makes NaNs of other signs on other CPUs.
-fn transpose(columns: &[f64], capacity: usize, width: usize, out: &mut [f32]) {
-    if width == 0 {
-        return;
-    }
-    for (tile, rows) in out.chunks_mut(TILE * width).enumerate() {
-        let first = tile * TILE;
-        let count = rows.len() / width;
-        for (feature, column) in columns.chunks_exact(capacity).enumerate() {
-            for (row, value) in rows.chunks_exact_mut(width).zip(&column[first..first + count]) {
-                row[feature] = if value.is_nan() { NULL_F32 } else { *value as f32 };
-            }
-        }
+        model_rows::write(self.features, self.rows.capacity, out);
     }
 }
