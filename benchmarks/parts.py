@@ -12,6 +12,7 @@ from benchmarks.case import Case, Form
 from benchmarks.material import TABLES, Material, Sizes
 
 BLOCK_ROWS = 1024
+CALLS = 3
 _ENDS = {"tree": "score, tree", "linear": "score, linear"}
 _MODELS = {"tree": "model, tree", "linear": "model, linear"}
 
@@ -23,7 +24,7 @@ def cases(sizes: Sizes, processors: int) -> list[Case]:
     stages = ("kernel", "check", "frame", "matrix", *_MODELS.values(), *_ENDS.values())
     single = (*_MODELS.values(), *_ENDS.values())
     return [
-        Case("parts", "table", rows, 1, 1, stages, what="stages of a table"),
+        Case("parts", "table", rows, CALLS, 1, stages, what="stages of a table"),
         Case("parts", "row", 1, sizes.calls, 1, single, what="stages of a row"),
     ]
 

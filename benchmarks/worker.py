@@ -96,7 +96,7 @@ def main() -> None:
     case = Case(**order["case"])
     pa.set_cpu_count(case.threads)
     form = PARTS[case.part].form(case, order["form"], Material(Path(order["folder"]), Sizes(**order["sizes"])))
-    for i in range(WARM_CALLS if case.calls == 1 else case.calls):
+    for i in range(case.calls if case.rows == 1 else WARM_CALLS):
         form.function(form.inputs[i % len(form.inputs)])
     gc.collect()
     gc.freeze()  # the rows are many small objects; walking them is nobody's cost
