@@ -15,13 +15,12 @@ pytest.importorskip("polars")
 pytest.importorskip("pandas")
 pytest.importorskip("lightgbm")
 
+from benchmarks import agreement, report, results, run, workload
 from benchmarks.all_parts import PARTS, cases
 from benchmarks.by_hand import in_numpy
 from benchmarks.case import OURS
 from benchmarks.loans import FEATURES
 from benchmarks.material import MODELS, Material, Sizes
-
-from benchmarks import agreement, report, results, run, workload
 
 TINY = Sizes(train_rows=2_000, trees=5, table_rows=2_048, single_rows=40, rounds=2, calls=10)
 TABLE_FORMS = [(c, f) for part in PARTS for c in cases(part, TINY) for f in c.forms]
