@@ -83,22 +83,25 @@ impl Run<'_> {
             work(self.go_on)
         } else {
             let caller = thread::current();
+            let done = AtomicUsize::new(0);
             thread::scope(|scope| {
                 let helper = || {
                     let parts = work(&|| true);
+                    // Told before the thread ends: a caller that waited for its end would find it still ending, and sleep again.
+                    done.fetch_add(1, Ordering::Release);
                     caller.unpark();
                     parts
                 };
                 let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(helper)).collect();
                 let mut parts = work(self.go_on);
-                for helper in helpers {
-                    while !helper.is_finished() {
-                        thread::park_timeout(WAIT);
-                        if !shared.stop.load(Ordering::Relaxed) && !(self.go_on)() {
-                            shared.stop.store(true, Ordering::Relaxed);
-                            parts.push((0, Err(Error::Interrupted)));
-                        }
+                while done.load(Ordering::Acquire) < threads - 1 {
+                    thread::park_timeout(WAIT);
+                    if !shared.stop.load(Ordering::Relaxed) && !(self.go_on)() {
+                        shared.stop.store(true, Ordering::Relaxed);
+                        parts.push((0, Err(Error::Interrupted)));
                     }
+                }
+                for helper in helpers {
                     match helper.join() {
                         Ok(more) => parts.extend(more),
                         Err(panic) => parts.push((usize::MAX, Err(Error::from_panic(panic.as_ref())))),
