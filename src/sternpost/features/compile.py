@@ -13,8 +13,8 @@ What is compiled, for features `a(x)` and `b(a, y)`:
 
 The compiler's inner function is taken, which returns a status and never touches the interpreter; a function pointer
 made the usual way would print an exception and lose the rest of the rows. The calling convention is written in
-`docs/bundle-format.md`. Compiling uses internals of numba (`compile_extra`, code libraries): this is the one module
-that knows them, and its version is pinned.
+`docs/bundle-format.md`. Compiling uses internals of numba (`compile_extra`, code libraries): this module and `fuse`
+alone know them, and numba's version is pinned.
 """
 
 from __future__ import annotations
