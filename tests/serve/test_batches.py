@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pyarrow import ipc
 
 from sternpost.errors import DataError
+from sternpost.serve import formats
 from sternpost.serve.files import even_batches, open_input
 from tests.serve.tables import SUFFIXES, flights, write
 
@@ -147,3 +148,24 @@ def test_reading_goes_on_in_order_over_many_files(tmp_path):
     assert opened.row_count == 60 * 37
     rows = [row for batch in opened.batches() for row in batch["row"].to_pylist()]
     assert rows == list(range(60 * 37))
+
+
+@pytest.mark.parametrize("compression", [None, "lz4"])
+def test_an_uncompressed_file_is_looked_at_and_not_copied(tmp_path, compression):
+    """Batches of a mapped file lie in the page cache; of a compressed one only the wanted columns are unpacked."""
+    numbers = np.arange(100_000.0)
+    table = pa.table({f"c{i}": numbers for i in range(20)})
+    path = tmp_path / "a.arrow"
+    with ipc.new_file(path, table.schema, options=ipc.IpcWriteOptions(compression=compression)) as writer:
+        writer.write_table(table, 10_000)
+    kept = []
+    before = pa.total_allocated_bytes()
+    for batch in formats.batches(path, formats.Format.FILE, ["c3", "c17"], 10_000):
+        assert batch.schema.names == ["c3", "c17"]
+        kept.append(batch)
+    taken = pa.total_allocated_bytes() - before
+    assert pa.Table.from_batches(kept).equals(table.select(["c3", "c17"]))
+    if compression is None:
+        assert taken == 0
+    else:
+        assert numbers.nbytes * 2 <= taken < numbers.nbytes * 4

@@ -1,7 +1,9 @@
 """What a file is, told by its bytes and not by its name, and reading one file in batches.
 
 Owed to callers: memory does not grow with the file. Parquet is read through small buffers, whatever the size of its
-row groups; Arrow files batch by batch, or mapped into memory where batches are large; streams message by message.
+row groups; uncompressed Arrow files and streams are mapped into memory, so that a batch is a view of the page cache;
+compressed Arrow files batch by batch. A file must not be cut shorter while it is mapped: the system ends the process
+that reads beyond the new end.
 Damage is a `DataError` with the name of the file: what Arrow itself does not check on reading (offsets of text, codes
 of dictionaries) is checked here, because compiled code relies on it.
 """
@@ -37,7 +39,7 @@ class Format(Enum):
 HEAD_BYTES = 8
 _MARKS = {Format.FILE: b"ARROW1", Format.PARQUET: b"PAR1"}  # at the very end
 _END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
-# Larger batches of an Arrow file are mapped, not read, so that one giant batch takes no memory of its own.
+# Larger batches of an Arrow file are mapped without a look at the first, which could be decompressed whole for it.
 _MAPPED_BATCH_BYTES = 64 << 20
 _PARQUET_BUFFER_BYTES = 1 << 20
 _AS_BINARY = {"string": pa.binary(), "large_string": pa.large_binary(), "string_view": pa.binary_view()}
@@ -184,15 +186,27 @@ def explained(place: str) -> Iterator[None]:
 
 
 def _file_batches(place: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    with pa.OSFile(place) as source, ipc.open_file(source) as reader:
-        count, size = reader.num_record_batches, source.size()
+    with pa.memory_map(place) as source, ipc.open_file(source) as reader:
+        count = reader.num_record_batches
         options = ipc.IpcReadOptions(included_fields=[reader.schema.get_field_index(name) for name in columns])
-    # A mapped batch comes whole and takes no memory; choosing columns while reading would copy it.
-    mapped = count > 0 and size // count > _MAPPED_BATCH_BYTES
-    opened, options = (pa.memory_map, None) if mapped else (pa.OSFile, options)
-    with opened(place) as source, ipc.open_file(source, options=options) as reader:
+        # A mapped batch comes whole and takes no memory, and choosing columns while reading would copy it.
+        if count > 0 and (source.size() // count > _MAPPED_BATCH_BYTES or _lies_within(reader.get_batch(0), source)):
+            for index in range(count):
+                yield sound(reader.get_batch(index).select(list(columns)))
+            return
+    # Compressed: a batch that comes whole is a batch whose every column is decompressed.
+    with pa.OSFile(place) as source, ipc.open_file(source, options=options) as reader:
         for index in range(count):
             yield sound(reader.get_batch(index).select(list(columns)))
+
+
+def _lies_within(batch: pa.RecordBatch, source: pa.MemoryMappedFile) -> bool:
+    """Whether the batch is a view of the mapped file; it is none where Arrow had to decompress or to swap bytes."""
+    source.seek(0)
+    mapped = source.read_buffer(source.size())
+    end = mapped.address + mapped.size
+    buffers = [buffer for column in batch.columns for buffer in column.buffers() if buffer is not None and buffer.size]
+    return all(mapped.address <= buffer.address < end for buffer in buffers)
 
 
 def sound(batch: pa.RecordBatch) -> pa.RecordBatch:
