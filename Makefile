@@ -8,7 +8,7 @@ CARGO := cargo
 CORE_SOURCES := $(shell find core -name '*.rs' -not -path 'core/target/*') $(wildcard core/Cargo.* core/*/Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-python nightly check format bench wheel lock clean
+.PHONY: help setup demo test test-core test-python nightly check format generate bench wheel lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -27,7 +27,7 @@ demo: setup ## train, seal and score the flights example
 test: test-core test-python ## every test but the nightly ones
 
 test-core: ## the Rust crates' own tests
-	$(CARGO) test --quiet --locked --release --manifest-path core/Cargo.toml -p sternpost-engine
+	$(CARGO) test --quiet --locked --release --manifest-path core/Cargo.toml -p sternpost-engine -p sternpost-wire
 
 test-python: setup
 	$(BIN)/python -m pytest -m 'not nightly'
@@ -35,18 +35,22 @@ test-python: setup
 nightly: setup test-core ## the long form of every suite
 	$(BIN)/python -m pytest
 
-check: setup ## format, lint, types, stub against binary, layers
+check: setup ## format, lint, types, stub against binary, layers, generated code
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
 	$(CARGO) fmt --manifest-path core/Cargo.toml --all --check
 	$(CARGO) clippy --quiet --locked --release --manifest-path core/Cargo.toml --workspace --all-targets -- -D warnings
+	$(CARGO) run --quiet --locked --release --manifest-path core/Cargo.toml -p sternpost-generate -- --check
 	$(BIN)/python -m pytest -q tests/layers tests/core/test_stub.py
 
 format: setup ## write the code in the one style
 	$(BIN)/ruff format src tests benchmarks
 	$(BIN)/ruff check --fix-only --quiet src tests benchmarks
 	$(CARGO) fmt --manifest-path core/Cargo.toml --all
+
+generate: ## write core/wire's generated code from proto/
+	$(CARGO) run --quiet --locked --release --manifest-path core/Cargo.toml -p sternpost-generate
 
 bench: setup ## measure beside the peers; results in benchmarks/results
 	$(BIN)/python -m benchmarks

@@ -34,6 +34,7 @@ pub mod scorer;
 pub mod spec;
 pub mod value_rows;
 pub mod violation;
+pub mod worker;
 pub mod workspace;
 
 pub use error::{Error, Result};

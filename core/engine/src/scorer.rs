@@ -11,8 +11,9 @@ use crate::kernel::Kernel;
 use crate::model::{Model, Session, Shape};
 use crate::observer::{Blind, Observer};
 use crate::policy::Policy;
-use crate::rule::{Mark, Rule};
+use crate::rule::Mark;
 use crate::spec::{BundleName, Feature, Spec};
+use crate::worker::Outcome;
 use crate::workspace::Workspace;
 
 /// Rows in a block of a table: large enough that per-block costs vanish, small enough that columns and features stay in the second-level
@@ -35,6 +36,7 @@ pub enum Stage {
 /// Contract, kernel, model and policy, ready for any number of workers.
 pub struct Scorer {
     contract: Contract,
+    contract_json: String,
     features: Vec<Feature>,
     feature_names: Vec<String>,
     kernel: Option<Kernel>,
@@ -84,6 +86,7 @@ impl Scorer {
         }
         Ok(Self {
             contract: spec.contract,
+            contract_json: spec.contract_json,
             feature_names: spec.features.iter().map(|feature| feature.name.clone()).collect(),
             features: spec.features,
             kernel,
@@ -107,6 +110,11 @@ impl Scorer {
     /// What a row must be.
     pub fn contract(&self) -> &Contract {
         &self.contract
+    }
+
+    /// The contract as JSON, for whoever has to hand it on.
+    pub fn contract_json(&self) -> &str {
+        &self.contract_json
     }
 
     /// Features in output order.
@@ -191,7 +199,6 @@ impl Scorer {
     /// As [`Self::advance`].
     pub fn finish_row(&self, mut workspace: Workspace) -> Result<RowScore> {
         self.can_reach(Stage::Model)?;
-        let Some((shape, _)) = &self.model else { return Err(Error::Internal("a model vanished".to_owned())) };
         let mut session = None;
         let done = self.advance(&mut workspace, &mut session, Stage::Model, 0);
         if let Some(session) = session {
@@ -200,16 +207,12 @@ impl Scorer {
         done?;
         let block = workspace.block();
         let mut row = RowScore { score: None, scores: Vec::new(), class: None, marks: block.marks.to_vec() };
-        if !block.kept.is_empty() {
-            match shape.score(block.raw) {
-                Some((score, class)) => {
-                    row.score = Some(score);
-                    if shape.classes.is_some() && shape.task == crate::model::Task::Multiclass {
-                        row.class = Some(class);
-                        row.scores = block.raw.iter().copied().map(f64::from).collect();
-                    }
-                }
-                None => row.marks.push(Mark { row: 0, place: 0, rule: Rule::ScoreNotFinite, refused: true }),
+        if let Some(outcome) = self.outcomes(&block).next() {
+            row.score = outcome.score;
+            row.class = outcome.class;
+            row.scores = outcome.scores.iter().copied().map(f64::from).collect();
+            if outcome.score.is_none() {
+                row.marks.push(Outcome::NOT_FINITE);
             }
         }
         self.singles.put(workspace);
@@ -225,6 +228,10 @@ impl Scorer {
         if let Some(session) = session {
             self.sessions.put(session);
         }
+    }
+
+    pub(crate) fn open_session(&self) -> Result<Option<Box<dyn Session>>> {
+        self.model.as_ref().map(|(_, model)| model.open()).transpose()
     }
 
     fn take_session(&self, model: &Arc<dyn Model>) -> Result<Box<dyn Session>> {

@@ -38,6 +38,8 @@ pub struct Feature {
 pub struct Spec {
     /// What a row must be.
     pub contract: Contract,
+    /// The same as the JSON it was read from, for whoever has to hand it on.
+    pub contract_json: String,
     /// Features in output order.
     pub features: Vec<Feature>,
     /// Feature positions in the order the kernel computes them.
@@ -82,6 +84,7 @@ impl Spec {
     pub fn from_json(json: &str) -> Result<Self> {
         let read: SpecJson =
             serde_json::from_str(json).map_err(|error| Error::Contract(format!("the engine's description is not readable: {error}")))?;
+        let contract_json = read.contract.to_string();
         let contract = Contract::from_value(read.contract)?;
         if let Some(shape) = &read.model {
             shape.check()?;
@@ -96,6 +99,7 @@ impl Spec {
         let policy = read.policy.map(Policy::from_value).transpose()?.unwrap_or_default();
         Ok(Self {
             contract,
+            contract_json,
             features: read.features,
             order: read.order,
             model: read.model,

@@ -23,6 +23,8 @@ pub enum Value<'a> {
     Text(&'a [u8]),
     /// An instant: microseconds since 1970 in UTC.
     Instant(i64),
+    /// A category's label by its place in the contract.
+    Label(u32),
 }
 
 /// The value's type is not one that the column takes; nothing was written.
@@ -74,6 +76,7 @@ pub fn put(contract: &Contract, place: usize, row: usize, value: Value<'_>, rows
             let value = match value {
                 Value::Null => None,
                 Value::Text(label) => Some((labels.code(label), label)),
+                Value::Label(place) if (place as usize) < labels.labels().len() => Some((place as i32, [].as_slice())),
                 _ => return Err(WrongType),
             };
             let (out, findings) = rows.code_span(column.slot, row, 1);

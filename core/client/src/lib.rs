@@ -1,0 +1,1 @@
+//! Endpoints, retry budget, breaker and local fallback.
