@@ -1,0 +1,196 @@
+//! What is served: bundles by name, each whole and unchanging, swapped as one.
+//!
+//! A request works on the [`Served`] it found when it came; a reload puts another in its place and touches nothing that runs. Threads keep a
+//! [`View`], so that finding a bundle costs one atomic load until something changes.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sternpost_engine::scorer::Scorer;
+use sternpost_wire::failure::{Failure, Reason};
+use sternpost_wire::schema;
+use sternpost_wire::scoring::Rung;
+use tonic::Code;
+
+use crate::statistics::Statistics;
+
+/// One bundle, opened and proved, ready to score.
+#[derive(Debug)]
+pub struct Served {
+    /// The bundle's name.
+    pub name: String,
+    /// How many bundles of this name were served before, plus one: what protocols call a version.
+    pub version: u64,
+    /// The one scorer.
+    pub scorer: Arc<Scorer>,
+    /// Digest of what a packed row looks like.
+    pub schema: u64,
+    /// How far it is trusted. Nothing here can make an answer binding; that takes a certificate.
+    pub rung: Rung,
+    /// What was done with it.
+    pub statistics: Statistics,
+}
+
+/// All bundles at one moment.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    bundles: Vec<Arc<Served>>,
+    troubles: Vec<Trouble>,
+}
+
+/// A bundle that should be served and is not, or not in its newest form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The bundle's name, or its file's where the name could not be read.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The catalog that is in force.
+#[derive(Debug, Default)]
+pub struct Registry {
+    generation: AtomicU64,
+    current: Mutex<Arc<Catalog>>,
+}
+
+/// A thread's copy of the catalog.
+#[derive(Debug)]
+pub struct View {
+    registry: Arc<Registry>,
+    generation: u64,
+    catalog: Arc<Catalog>,
+}
+
+impl Served {
+    /// A scorer under its bundle's name.
+    pub fn new(scorer: Arc<Scorer>, version: u64, rung: Rung) -> Self {
+        let schema = schema::digest(scorer.contract());
+        Self { name: scorer.bundle().name.clone(), version, schema, rung, scorer, statistics: Statistics::default() }
+    }
+
+    /// Content digest of the bundle.
+    pub fn digest(&self) -> &str {
+        &self.scorer.bundle().digest
+    }
+}
+
+impl Catalog {
+    /// The bundles, by name.
+    pub fn bundles(&self) -> &[Arc<Served>] {
+        &self.bundles
+    }
+
+    /// What should be served and is not.
+    pub fn troubles(&self) -> &[Trouble] {
+        &self.troubles
+    }
+
+    /// A bundle by name; the empty name finds the only one.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for an unknown name, `UNAVAILABLE` for a bundle that could not be opened, `INVALID_ARGUMENT` where a name is needed.
+    pub fn find(&self, name: &str) -> Result<&Arc<Served>, Failure> {
+        match self.bundles.as_slice() {
+            [only] if name.is_empty() => return Ok(only),
+            [] if name.is_empty() => return Err(Failure::new(Code::Unavailable, Reason::NotReady, "no bundle is served yet")),
+            several if name.is_empty() => {
+                let names: Vec<_> = several.iter().map(|served| served.name.as_str()).collect();
+                let message = format!("{} bundles are served; name one of them: {}", several.len(), names.join(", "));
+                return Err(Failure::new(Code::InvalidArgument, Reason::UnknownBundle, message));
+            }
+            several => {
+                if let Some(found) = several.iter().find(|served| served.name == name) {
+                    return Ok(found);
+                }
+            }
+        }
+        if let Some(trouble) = self.troubles.iter().find(|trouble| trouble.name == name) {
+            return Err(Failure::new(
+                Code::Unavailable,
+                Reason::NotReady,
+                format!("bundle {name} could not be opened: {}", trouble.reason),
+            ));
+        }
+        // A published example client looks for this very beginning.
+        Err(Failure::new(Code::NotFound, Reason::UnknownBundle, format!("Request for unknown model: '{name}' is not found")))
+    }
+}
+
+impl Registry {
+    /// The catalog as it is now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Serves a bundle from now on, in place of one of the same name, which is handed back so that the caller can free it where that
+    /// hurts nobody.
+    pub fn serve(&self, scorer: Arc<Scorer>, rung: Rung) -> (Arc<Served>, Option<Arc<Served>>) {
+        self.change(|bundles, troubles| {
+            let name = &scorer.bundle().name;
+            troubles.retain(|trouble| trouble.name != *name);
+            let place = bundles.iter().position(|served| served.name == *name);
+            let version = place.map_or(1, |place| bundles[place].version + 1);
+            let served = Arc::new(Served::new(scorer, version, rung));
+            let old = match place {
+                Some(place) => Some(std::mem::replace(&mut bundles[place], served.clone())),
+                None => {
+                    bundles.push(served.clone());
+                    bundles.sort_by(|one, other| one.name.cmp(&other.name));
+                    None
+                }
+            };
+            (served, old)
+        })
+    }
+
+    /// Serves a bundle no longer; hands it back if it was there.
+    pub fn withdraw(&self, name: &str) -> Option<Arc<Served>> {
+        self.change(|bundles, _| {
+            let place = bundles.iter().position(|served| served.name == name)?;
+            Some(bundles.remove(place))
+        })
+    }
+
+    /// Remembers why a bundle is not served, or not in its newest form.
+    pub fn trouble(&self, trouble: Trouble) {
+        self.change(|_, troubles| {
+            troubles.retain(|known| known.name != trouble.name);
+            troubles.push(trouble);
+        });
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Vec<Arc<Served>>, &mut Vec<Trouble>) -> T) -> T {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Catalog { bundles: current.bundles.clone(), troubles: current.troubles.clone() };
+        let result = change(&mut next.bundles, &mut next.troubles);
+        *current = Arc::new(next);
+        self.generation.fetch_add(1, Ordering::Release);
+        result
+    }
+}
+
+impl View {
+    /// A view of a registry.
+    pub fn new(registry: Arc<Registry>) -> Self {
+        let generation = registry.generation.load(Ordering::Acquire);
+        let catalog = registry.catalog();
+        Self { registry, generation, catalog }
+    }
+
+    /// The catalog; true if it is another one than before.
+    pub fn refresh(&mut self) -> bool {
+        let generation = self.registry.generation.load(Ordering::Acquire);
+        if generation == self.generation {
+            return false;
+        }
+        self.generation = generation;
+        self.catalog = self.registry.catalog();
+        true
+    }
+
+    /// The catalog as of the last refresh.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+}
