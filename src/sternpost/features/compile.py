@@ -39,7 +39,9 @@ from sternpost.contract.types import NULL_INT, ColumnType
 from sternpost.errors import FeatureError, KernelError
 from sternpost.features import clock, machine_code, portable
 from sternpost.features.author import Feature, place_of
+from sternpost.features.category import CategoryType
 from sternpost.features.explain import explain
+from sternpost.features.extension import NJIT_OPTIONS
 from sternpost.features.fuse import fuse
 from sternpost.features.graph import Plan
 from sternpost.features.rewrite import IS_NULL_NAME, NULL_NAME, POWER_NAME, rewrite
@@ -137,7 +139,7 @@ class _Functions:
             namespace[name] = self._meaning(name, value, what, where)
         _check_members(rewritten.tree, namespace, what, filename)
         exec(compile(rewritten.tree, filename, "exec"), namespace)
-        made = numba.njit(**portable.NJIT_OPTIONS)(namespace[function.__name__])
+        made = numba.njit(**NJIT_OPTIONS)(namespace[function.__name__])
         self._underway.pop()
         self._compiled[id(function)] = made
         self.sources[f"{function.__module__.rsplit('.', 1)[-1]}.{function.__qualname__}"] = _source_of(
@@ -223,5 +225,5 @@ def _source_of(rewritten: Any, namespace: dict[str, Any]) -> str:
 
 def _argument_type(name: str, kind: ColumnType, contract: ContractSpec) -> Any:
     if kind == "category":
-        return portable.CategoryType(contract.by_name[name].categories or ())
+        return CategoryType(contract.by_name[name].categories or ())
     return {"float": types.float64, "bool": types.boolean}.get(kind, types.int64)

@@ -23,7 +23,8 @@ from numba.core.registry import cpu_target
 from sternpost.contract import ContractSpec
 from sternpost.contract.types import NULL_INT
 from sternpost.errors import KernelError
-from sternpost.features import machine_code, portable
+from sternpost.features import machine_code
+from sternpost.features.category import category_of
 from sternpost.features.explain import explain
 from sternpost.features.graph import Plan
 from sternpost.features.kernel_source import Section, kernel_sections
@@ -39,7 +40,7 @@ def fuse(contract: ContractSpec, plan: Plan, compiled: dict[str, Any]) -> str:
     shared.update({f"feature_{name}": function for name, function in compiled.items()})
     for i, column in enumerate(contract.columns):
         if column.type == "category":
-            shared[f"category_{i}"] = portable.category_of(column.categories or ())
+            shared[f"category_{i}"] = category_of(column.categories or ())
     sections = [_compile_section(s, shared) for s in kernel_sections(contract, plan)]
     return _link([library for library, _ in sections], [entry for _, entry in sections])
 

@@ -1,9 +1,9 @@
-"""What the names in a feature mean inside a kernel: portable mathematics, nulls and category labels, for numba.
+"""What the names in a feature mean inside a kernel: portable mathematics, roundings, and sp's own functions.
 
-A kernel must give the same bits on every machine. So `math.log` is not the C library's (its last bit depends on the
-version and on the CPU) but the one function in the core, bound by name when the object code is loaded. Conversions
-that C leaves undefined get a stated value: the whole-number part of NaN, of an infinity or of anything beyond 64
-bits is null.
+A kernel must give the same bits on every machine. So `math.sin` is not the C library's (its last bit depends on the
+version and on the CPU) but the one function in the core, bound by name when the object code is loaded; the functions
+that features use most are written out in `logarithm`. Conversions that C leaves undefined get a stated value: the
+whole-number part of NaN, of an infinity or of anything beyond 64 bits is null.
 
 This module is imported only where features are compiled; it needs numba.
 """
@@ -11,44 +11,21 @@ This module is imported only where features are compiled; it needs numba.
 from __future__ import annotations
 
 import math
-import operator
 import types as python_types
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import njit
-from numba.core import extending, typing
-from numba.core import types as numba_types
-from numba.core.errors import TypingError
-from numba.core.extending import models, overload, register_model
+from numba.core import typing
 
 from sternpost import _core
-from sternpost.contract.types import NULL_CODE, NULL_INT, UNSEEN_CODE
-from sternpost.features import clock
+from sternpost.contract.types import NULL_INT
+from sternpost.features import clock, logarithm
 from sternpost.features.author import is_null, is_unseen
-
-# numba is typed in places only.
-types: Any = numba_types
-intrinsic: Any = extending.intrinsic
-
-#: How every function of a kernel is compiled. No fast-math: a reordered sum is another number.
-NJIT_OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": True, "fastmath": False}
-
-
-def implements(symbol: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """numba's `overload`, which insists that typing and implementation agree in their annotations too."""
-
-    def register(typing_function: Callable[..., Any]) -> Callable[..., Any]:
-        typing_function.__annotations__ = {}
-        overload(symbol)(typing_function)
-        return typing_function
-
-    return register
-
+from sternpost.features.extension import NJIT_OPTIONS, Refusal, implements, intrinsic, types
 
 MATH_SYMBOLS = dict(_core.math_symbols())
 for _name, _address in MATH_SYMBOLS.items():
@@ -62,90 +39,6 @@ def _external(name: str, arity: int) -> Any:
 _TWO_ARGUMENTS = {"sp_pow", "sp_atan2", "sp_hypot", "sp_fmod", "sp_remainder"}
 _EXTERNAL = {name: _external(name, 2 if name in _TWO_ARGUMENTS else 1) for name in MATH_SYMBOLS}
 _pow = _EXTERNAL["sp_pow"]
-
-
-class Refusal(TypingError):
-    """A refusal of ours inside the compiler; `explain` looks for its name."""
-
-
-class CategoryType(types.Type):
-    """A category's code, int32, that knows the labels it stands for."""
-
-    def __init__(self, labels: tuple[str, ...]) -> None:
-        self.labels = labels
-        super().__init__(name=f"category{labels!r}")
-
-
-@register_model(CategoryType)
-class _CategoryModel(models.PrimitiveModel):
-    def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, ir.IntType(32))
-
-
-def category_of(labels: tuple[str, ...]) -> Any:
-    """An intrinsic that reads an int32 code as a category with these labels."""
-    made = CategoryType(labels)
-
-    @intrinsic
-    def as_category(_context: Any, _code: Any) -> Any:
-        return made(types.int32), lambda _ctx, _builder, _sig, args: args[0]
-
-    return as_category
-
-
-@intrinsic
-def code_of(_context: Any, category: Any) -> Any:
-    """The int32 code of a category."""
-    if not isinstance(category, CategoryType):
-        return None
-    return types.int32(category), lambda _ctx, _builder, _sig, args: args[0]
-
-
-def _label_code(category: CategoryType, literal: Any) -> int:
-    label = literal.literal_value
-    if label not in category.labels:
-        near = get_close_matches(label, category.labels, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it lists {', '.join(category.labels[:12])}"
-        raise Refusal(f"label {label!r} is not among the {len(category.labels)} the contract lists; {hint}")
-    return category.labels.index(label)
-
-
-def _compare(symbol: Callable[[Any, Any], Any], equal: bool) -> None:
-    @implements(symbol)
-    def compare(a: Any, b: Any) -> Any:
-        if isinstance(b, CategoryType) and isinstance(a, types.StringLiteral):
-            code = _label_code(b, a)
-            return (lambda a, b: code_of(b) == code) if equal else (lambda a, b: code_of(b) != code)
-        if isinstance(a, CategoryType) and isinstance(b, types.StringLiteral):
-            code = _label_code(a, b)
-            return (lambda a, b: code_of(a) == code) if equal else (lambda a, b: code_of(a) != code)
-        if isinstance(a, CategoryType) and isinstance(b, CategoryType):
-            if a.labels != b.labels:
-                raise Refusal("two categories with different labels cannot be compared; compare each with a label")
-            return (lambda a, b: code_of(a) == code_of(b)) if equal else (lambda a, b: code_of(a) != code_of(b))
-        return None
-
-
-_compare(operator.eq, True)
-_compare(operator.ne, False)
-
-
-@implements(is_null)
-def _is_null(value: Any) -> Any:
-    if isinstance(value, types.Float):
-        return lambda value: value != value  # noqa: PLR0124 - true for NaN alone
-    if isinstance(value, CategoryType):
-        return lambda value: code_of(value) == NULL_CODE
-    if isinstance(value, types.Integer):
-        return lambda value: value == NULL_INT
-    if isinstance(value, types.Boolean):
-        return lambda value: False
-    return None
-
-
-@implements(is_unseen)
-def _is_unseen(label: Any) -> Any:
-    return (lambda label: code_of(label) == UNSEEN_CODE) if isinstance(label, CategoryType) else None
 
 
 def _llvm_float(name: str) -> Any:
@@ -237,7 +130,9 @@ def _libm(python_name: str) -> Any:
 
 _int = _rounding("int", _trunc)
 _SHARED = {
-    name: _libm(name) for name in "log log1p log2 log10 exp expm1 sin cos tan sinh cosh tanh hypot cbrt exp2".split()
+    "log": logarithm.log,
+    "log1p": logarithm.log1p,
+    **{n: _libm(n) for n in "log2 log10 exp expm1 sin cos tan sinh cosh tanh hypot cbrt exp2".split()},
 }
 _CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
 _TESTS = {"isnan": math.isnan, "isinf": math.isinf, "isfinite": math.isfinite, "copysign": math.copysign}
