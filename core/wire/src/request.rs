@@ -16,6 +16,8 @@ pub struct ScoreRequestRef<'a> {
     pub stake: i32,
     /// The row.
     pub row: RowRef<'a>,
+    /// Microseconds within which an answer is of use; 0 for no limit.
+    pub timeout_us: u64,
 }
 
 /// The row of a request.
@@ -45,7 +47,8 @@ impl<'a> ScoreRequestRef<'a> {
                 (3, WireType::Varint) => read.stake = decode_varint(&mut bytes)? as i32,
                 (4, WireType::LengthDelimited) => read.row = packed(chunk(&mut bytes)?, read.row)?,
                 (5, WireType::LengthDelimited) => read.row = RowRef::Named(chunk(&mut bytes)?),
-                (1..=5, _) => return Err(wrong("a field has a wire type that is not its own")),
+                (6, WireType::Varint) => read.timeout_us = decode_varint(&mut bytes)?,
+                (1..=6, _) => return Err(wrong("a field has a wire type that is not its own")),
                 _ => skip_field(wire, field, &mut bytes, DecodeContext::default())?,
             }
         }
@@ -107,11 +110,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reads_what_the_generated_code_writes(bundle in "\\PC{0,20}", id in "\\PC{0,20}", stake in any::<i32>(), row in row()) {
-            let message = ScoreRequest { bundle, id, stake, row };
+        fn reads_what_the_generated_code_writes(bundle in "\\PC{0,20}", id in "\\PC{0,20}", stake in any::<i32>(), row in row(), timeout_us in any::<u64>()) {
+            let message = ScoreRequest { bundle, id, stake, row, timeout_us };
             let bytes = message.encode_to_vec();
             let read = ScoreRequestRef::decode(&bytes).unwrap();
             prop_assert_eq!((read.bundle, read.id, read.stake), (message.bundle.as_str(), message.id.as_str(), message.stake));
+            prop_assert_eq!(read.timeout_us, message.timeout_us);
             match (&message.row, read.row) {
                 (None, RowRef::Absent) => {}
                 (Some(Row::Packed(row)), RowRef::Packed(schema, values)) => {

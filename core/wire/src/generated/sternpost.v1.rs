@@ -64,6 +64,10 @@ pub struct ScoreRequest {
     pub id: ::prost::alloc::string::String,
     #[prost(enumeration = "Stake", tag = "3")]
     pub stake: i32,
+    /// Microseconds, from the request's arrival, within which an answer is of use; 0 for no limit. On a stream this is a row's deadline; a
+    /// unary call has one of its own (`grpc-timeout`), and the earlier of the two counts.
+    #[prost(uint64, tag = "6")]
+    pub timeout_us: u64,
     #[prost(oneof = "score_request::Row", tags = "4, 5")]
     pub row: ::core::option::Option<score_request::Row>,
 }
