@@ -8,5 +8,8 @@
 #![deny(unsafe_code)]
 
 pub mod catalog;
+pub mod deadline;
 pub mod histogram;
+pub mod operator;
+pub mod scoring;
 pub mod statistics;

@@ -1,0 +1,45 @@
+//! The seam between a protocol and what runs the scorer.
+//!
+//! What an implementation owes its callers:
+//! - one answer a call: a row of results for every row given, in order, or a [`Failure`] that says why and when to come back;
+//! - a call whose deadline has passed never runs;
+//! - a dropped future is a caller that went away: what has not started need not start.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use sternpost_wire::failure::Failure;
+use sternpost_wire::scoring::Stake;
+
+use crate::catalog::Served;
+
+/// A future on the heap.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a caller said about a request, beside its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// When an answer ceases to be of use.
+    pub deadline: Option<Instant>,
+    /// What hangs on the answer.
+    pub stake: Stake,
+    /// When the whole request was there.
+    pub arrived: Instant,
+}
+
+/// Scores tables.
+pub trait Scoring: Send + Sync {
+    /// Scores batches of one schema. The result's batches together have as many rows as those given, in order, with the columns of
+    /// [`sternpost_engine::outputs::score`].
+    fn score(
+        &self,
+        served: Arc<Served>,
+        schema: SchemaRef,
+        batches: Vec<RecordBatch>,
+        call: Call,
+    ) -> BoxFuture<'static, Result<Vec<RecordBatch>, Failure>>;
+}
