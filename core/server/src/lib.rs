@@ -9,6 +9,7 @@
 
 pub mod catalog;
 pub mod deadline;
+pub mod engine_failure;
 pub mod histogram;
 pub mod operator;
 pub mod scoring;
