@@ -27,8 +27,30 @@ pub struct Served {
     pub schema: u64,
     /// How far it is trusted. Nothing here can make an answer binding; that takes a certificate.
     pub rung: Rung,
+    /// A row whose score is known, to ask a thread whether it is well.
+    pub probe: Option<Probe>,
     /// What was done with it.
     pub statistics: Statistics,
+}
+
+/// A golden row and its score.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// The row, packed.
+    pub packed: Vec<u8>,
+    /// Bits of its score.
+    pub score_bits: u64,
+}
+
+/// A bundle that was opened and proved.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The one scorer.
+    pub scorer: Arc<Scorer>,
+    /// How far it is trusted.
+    pub rung: Rung,
+    /// A row whose score is known.
+    pub probe: Option<Probe>,
 }
 
 /// All bundles at one moment.
@@ -63,10 +85,11 @@ pub struct View {
 }
 
 impl Served {
-    /// A scorer under its bundle's name.
-    pub fn new(scorer: Arc<Scorer>, version: u64, rung: Rung) -> Self {
+    /// A bundle under its name.
+    pub fn new(opened: Opened, version: u64) -> Self {
+        let Opened { scorer, rung, probe } = opened;
         let schema = schema::digest(scorer.contract());
-        Self { name: scorer.bundle().name.clone(), version, schema, rung, scorer, statistics: Statistics::default() }
+        Self { name: scorer.bundle().name.clone(), version, schema, rung, scorer, probe, statistics: Statistics::default() }
     }
 
     /// Content digest of the bundle.
@@ -125,13 +148,13 @@ impl Registry {
 
     /// Serves a bundle from now on, in place of one of the same name, which is handed back so that the caller can free it where that
     /// hurts nobody.
-    pub fn serve(&self, scorer: Arc<Scorer>, rung: Rung) -> (Arc<Served>, Option<Arc<Served>>) {
+    pub fn serve(&self, opened: Opened) -> (Arc<Served>, Option<Arc<Served>>) {
         self.change(|bundles, troubles| {
-            let name = &scorer.bundle().name;
+            let name = &opened.scorer.bundle().name;
             troubles.retain(|trouble| trouble.name != *name);
             let place = bundles.iter().position(|served| served.name == *name);
             let version = place.map_or(1, |place| bundles[place].version + 1);
-            let served = Arc::new(Served::new(scorer, version, rung));
+            let served = Arc::new(Served::new(opened, version));
             let old = match place {
                 Some(place) => Some(std::mem::replace(&mut bundles[place], served.clone())),
                 None => {

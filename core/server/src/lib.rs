@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod deadline;
 pub mod engine_failure;
 pub mod histogram;
+pub mod lane;
 pub mod operator;
 pub mod scoring;
 pub mod statistics;

@@ -1,0 +1,210 @@
+//! The single-row lane of one thread: what waits, in which order it runs, and what is turned away.
+//!
+//! A lane belongs to one thread, with workspaces and model sessions of its own, so a row on its way asks nobody for anything. Requests that
+//! are there together run together as one block; nothing ever waits for company. Blocks of any size give the same bits.
+
+mod admission;
+mod answer;
+mod ids;
+mod named;
+mod queue;
+mod run;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use sternpost_engine::scorer::Scorer;
+use sternpost_engine::worker::Worker;
+use sternpost_wire::failure::{Failure, Reason};
+use sternpost_wire::request::{RowRef, ScoreRequestRef};
+use sternpost_wire::scoring::Stake;
+use tonic::Code;
+
+use crate::catalog::{Catalog, Registry, Served, View};
+
+pub use admission::Limits;
+pub use answer::{Answer, Inbox};
+use ids::Ids;
+use queue::{Queue, Waiting};
+
+/// Rows that run together at most. A block of so many rows takes well below a millisecond, which bounds what a newcomer waits for.
+pub const BLOCK_ROWS: usize = 32;
+
+/// What others may know of a lane.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    /// Milliseconds on the server's clock when the lane last scored its probes.
+    pub probed_ms: AtomicU64,
+    /// Rows that wait.
+    pub waiting: AtomicU64,
+    /// Requests turned away.
+    pub shed: AtomicU64,
+    /// Requests whose deadline passed while they waited.
+    pub expired: AtomicU64,
+}
+
+/// One thread's lane.
+pub struct Lane {
+    view: View,
+    desks: Vec<Desk>,
+    queue: Queue,
+    limits: Limits,
+    ids: Ids,
+    pulse: Arc<Pulse>,
+    frames: bytes::BytesMut,
+}
+
+/// A bundle as this thread scores it.
+struct Desk {
+    served: Arc<Served>,
+    worker: Worker,
+    /// Nanoseconds a row takes, smoothed.
+    row_ns: f64,
+}
+
+/// A request as it came off a connection.
+pub struct Arrival<'a> {
+    /// The encoded message, without its gRPC frame.
+    pub message: &'a Bytes,
+    /// When it was whole.
+    pub arrived: Instant,
+    /// The earliest deadline known from the call itself.
+    pub deadline: Option<Instant>,
+    /// Where the answer goes.
+    pub inbox: &'a Rc<Inbox>,
+    /// Which answer of that connection it is.
+    pub ticket: u64,
+}
+
+impl Lane {
+    /// A lane over a registry's bundles.
+    ///
+    /// # Errors
+    /// `INTERNAL` if a model session cannot be opened.
+    pub fn new(registry: Arc<Registry>, limits: Limits, pulse: Arc<Pulse>) -> Result<Self, Failure> {
+        let view = View::new(registry);
+        let mut lane =
+            Self { view, desks: Vec::new(), queue: Queue::default(), limits, ids: Ids::new(), pulse, frames: bytes::BytesMut::new() };
+        lane.settle()?;
+        Ok(lane)
+    }
+
+    /// What others may know.
+    pub fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
+    }
+
+    /// Whether anything waits.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Takes a request in, or says at once why not.
+    ///
+    /// # Errors
+    /// The refusal, for the caller to send.
+    pub fn take(&mut self, arrival: &Arrival<'_>) -> Result<(), Failure> {
+        if self.view.refresh() {
+            self.settle()?;
+        }
+        let request = ScoreRequestRef::decode(arrival.message)
+            .map_err(|error| Failure::new(Code::InvalidArgument, Reason::BadRequest, format!("the request cannot be read: {error}")))?;
+        ids::check(request.id)?;
+        let desk = self.desk(request.bundle)?;
+        if let RowRef::Packed(schema, _) = request.row
+            && schema != self.desks[desk].served.schema
+        {
+            let served = &self.desks[desk].served;
+            let message = format!("bundle {} has another schema than the row was packed by; describe it again", served.name);
+            return Err(Failure::new(Code::FailedPrecondition, Reason::OtherSchema, message));
+        }
+        if request.row == RowRef::Absent {
+            return Err(Failure::new(Code::InvalidArgument, Reason::BadRequest, "the request has no row; give packed or named values"));
+        }
+        let own = (request.timeout_us > 0).then(|| arrival.arrived.checked_add(Duration::from_micros(request.timeout_us))).flatten();
+        let deadline = own.into_iter().chain(arrival.deadline).min();
+        let stake = match Stake::try_from(request.stake) {
+            Ok(Stake::Unspecified) | Err(_) => Stake::Advise,
+            Ok(stake) => stake,
+        };
+        let predicted = Duration::from_nanos(((self.queue.ahead_of(stake) + 1) as f64 * self.desks[desk].row_ns) as u64);
+        let verdict = self.limits.admit(&self.queue, stake, arrival.message.len(), predicted, arrival.arrived, deadline);
+        if let Err(refusal) = verdict {
+            self.pulse.shed.fetch_add(1, Ordering::Relaxed);
+            self.desks[desk].served.statistics.failed.fetch_add(1, Ordering::Relaxed);
+            return Err(refusal);
+        }
+        self.queue.push(Waiting {
+            message: arrival.message.clone(),
+            desk,
+            stake,
+            arrived: arrival.arrived,
+            deadline,
+            inbox: arrival.inbox.clone(),
+            ticket: arrival.ticket,
+        });
+        self.pulse.waiting.store(self.queue.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The current catalog.
+    pub fn catalog(&mut self) -> &Catalog {
+        if self.view.refresh() && self.settle().is_err() {
+            tracing::error!("a lane could not take over a bundle");
+        }
+        self.view.catalog()
+    }
+
+    fn desk(&self, name: &str) -> Result<usize, Failure> {
+        match self.desks.as_slice() {
+            [_] if name.is_empty() => Ok(0),
+            desks => match desks.iter().position(|desk| desk.served.name == name) {
+                Some(place) => Ok(place),
+                // The catalog knows why not.
+                None => match self.view.catalog().find(name) {
+                    Err(failure) => Err(failure),
+                    Ok(_) => Err(Failure::new(Code::Unavailable, Reason::NotReady, format!("bundle {name} is being taken over"))),
+                },
+            },
+        }
+    }
+
+    /// Makes the desks those of the catalog. What waits runs first, by the bundles that it came for.
+    fn settle(&mut self) -> Result<(), Failure> {
+        while !self.queue.is_empty() {
+            self.run();
+        }
+        let wanted = self.view.catalog().bundles().to_vec();
+        let mut desks = Vec::with_capacity(wanted.len());
+        for served in wanted {
+            let row_ns = self.desks.iter().find(|desk| desk.served.name == served.name).map_or(admission::FIRST_ROW_NS, |desk| desk.row_ns);
+            let worker = served.scorer.worker(BLOCK_ROWS).map_err(|error| crate::engine_failure::failure(&error))?;
+            desks.push(Desk { served, worker, row_ns });
+        }
+        self.desks = desks;
+        Ok(())
+    }
+
+    /// Scores every bundle's probe and tells the pulse; false if one came out otherwise than it should.
+    pub fn probe(&mut self, now_ms: u64) -> bool {
+        let right = self.desks.iter_mut().all(|desk| probe(&desk.served, &mut desk.worker));
+        if right {
+            self.pulse.probed_ms.store(now_ms, Ordering::Relaxed);
+        }
+        right
+    }
+}
+
+/// Whether a golden row still gets its score.
+fn probe(served: &Served, worker: &mut Worker) -> bool {
+    let Some(probe) = &served.probe else { return true };
+    let scorer: &Scorer = &served.scorer;
+    worker.workspace.reset(1);
+    sternpost_wire::packed::unpack(scorer.contract(), &probe.packed, 0, &mut worker.workspace.rows).is_ok()
+        && scorer
+            .score_block(worker)
+            .is_ok_and(|block| scorer.outcomes(&block).next().is_some_and(|row| row.score.map(f64::to_bits) == Some(probe.score_bits)))
+}
