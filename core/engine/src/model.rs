@@ -38,6 +38,17 @@ pub enum Task {
     Regression,
 }
 
+impl Task {
+    /// The word for it in descriptions.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Multiclass => "multiclass",
+            Self::Regression => "regression",
+        }
+    }
+}
+
 /// The description of a model that comes with it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -19,7 +19,7 @@ use crate::{errors, fork, gate, tables};
 /// Scores rows and tables.
 #[pyclass(frozen, module = "sternpost._core")]
 pub struct Engine {
-    scorer: Scorer,
+    scorer: Arc<Scorer>,
     reader: Reader,
     bundle: Py<PyString>,
     actions: Vec<Py<PyString>>,
@@ -62,7 +62,7 @@ impl Engine {
                 actions: scorer.policy().actions().map(text).collect(),
                 classes: classes.iter().map(|class| text(class)).collect(),
                 generation: fork::generation(),
-                scorer,
+                scorer: Arc::new(scorer),
                 _kernel_guard: kernel_guard,
             })
         })
@@ -146,6 +146,12 @@ impl Engine {
 }
 
 impl Engine {
+    /// The scorer, for others who score beside this object. Object code stays mapped until the process ends, whoever made it.
+    pub fn scorer(&self, py: Python<'_>) -> PyResult<Arc<Scorer>> {
+        self.same_process(py)?;
+        Ok(self.scorer.clone())
+    }
+
     fn same_process(&self, py: Python<'_>) -> PyResult<()> {
         if self.generation == fork::generation() { Ok(()) } else { Err(errors::forked(py)) }
     }

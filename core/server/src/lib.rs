@@ -7,11 +7,25 @@
 
 #![deny(unsafe_code)]
 
+pub mod access;
 pub mod catalog;
+pub mod clock;
+mod compression;
+pub mod config;
+mod connection;
 pub mod deadline;
 pub mod engine_failure;
+mod front;
+pub mod health;
 pub mod histogram;
 pub mod lane;
+mod listen;
+mod monitoring;
 pub mod operator;
 pub mod scoring;
+pub mod server;
+mod services;
+mod site;
 pub mod statistics;
+mod thread;
+mod tls;

@@ -83,7 +83,7 @@ pub fn smoothed(row_ns: f64, took: Duration, rows: usize) -> f64 {
 mod tests {
     use std::rc::Rc;
 
-    use super::super::queue::Waiting;
+    use super::super::queue::{Place, Waiting};
     use super::*;
 
     fn queue(rows: usize, now: Instant) -> Queue {
@@ -95,8 +95,7 @@ mod tests {
                 stake: Stake::Decide,
                 arrived: now,
                 deadline: None,
-                inbox: Rc::default(),
-                ticket: 0,
+                place: Place::new(Rc::default(), 0),
             });
         }
         queue

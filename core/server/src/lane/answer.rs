@@ -26,6 +26,11 @@ impl Inbox {
     /// Puts an answer in and wakes the connection.
     pub fn put(&self, ticket: u64, answer: Answer) {
         self.answers.borrow_mut().push((ticket, answer));
+        self.rouse();
+    }
+
+    /// Wakes the connection.
+    pub fn rouse(&self) {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }

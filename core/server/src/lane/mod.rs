@@ -28,7 +28,7 @@ use crate::catalog::{Catalog, Registry, Served, View};
 pub use admission::Limits;
 pub use answer::{Answer, Inbox};
 use ids::Ids;
-use queue::{Queue, Waiting};
+use queue::{Place, Queue, Waiting};
 
 /// Rows that run together at most. A block of so many rows takes well below a millisecond, which bounds what a newcomer waits for.
 pub const BLOCK_ROWS: usize = 32;
@@ -143,8 +143,7 @@ impl Lane {
             stake,
             arrived: arrival.arrived,
             deadline,
-            inbox: arrival.inbox.clone(),
-            ticket: arrival.ticket,
+            place: Place::new(arrival.inbox.clone(), arrival.ticket),
         });
         self.pulse.waiting.store(self.queue.len() as u64, Ordering::Relaxed);
         Ok(())

@@ -7,7 +7,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use sternpost_wire::scoring::Stake;
 
-use super::answer::Inbox;
+use super::answer::{Answer, Inbox};
+use crate::engine_failure;
 
 /// One request that waits.
 pub struct Waiting {
@@ -16,8 +17,35 @@ pub struct Waiting {
     pub stake: Stake,
     pub arrived: Instant,
     pub deadline: Option<Instant>,
-    pub inbox: Rc<Inbox>,
-    pub ticket: u64,
+    pub place: Place,
+}
+
+/// Where an answer goes. Whatever happens to the request, its place gets exactly one.
+pub struct Place {
+    inbox: Rc<Inbox>,
+    ticket: u64,
+    answered: bool,
+}
+
+impl Place {
+    /// A place that has no answer yet.
+    pub fn new(inbox: Rc<Inbox>, ticket: u64) -> Self {
+        Self { inbox, ticket, answered: false }
+    }
+
+    /// The answer.
+    pub fn answer(mut self, answer: Answer) {
+        self.answered = true;
+        self.inbox.put(self.ticket, answer);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.inbox.put(self.ticket, Answer::Failure(engine_failure::internal("a request was dropped without an answer")));
+        }
+    }
 }
 
 const STAKES: usize = 4;

@@ -1,7 +1,7 @@
 //! Running what waits: one block of one bundle at a time, highest stake first, expired work never.
 
 use std::sync::atomic::Ordering;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use bytes::{BufMut, BytesMut};
 use sternpost_engine::rule::{Mark, Rule};
@@ -32,7 +32,7 @@ impl Lane {
             let Some(waiting) = self.queue.pop() else { break };
             if waiting.deadline.is_some_and(|deadline| deadline <= start) {
                 self.pulse.expired.fetch_add(1, Ordering::Relaxed);
-                waiting.inbox.put(waiting.ticket, Answer::Failure(admission::expired()));
+                waiting.place.answer(Answer::Failure(admission::expired()));
                 continue;
             }
             block[rows] = Some(waiting);
@@ -63,7 +63,7 @@ fn score(desk: &mut Desk, ids: &mut super::Ids, frames: &mut BytesMut, block: &m
             rows.findings.push(Mark { row, place: 0, rule: Rule::Range, refused: true });
             served.statistics.failed.fetch_add(1, Ordering::Relaxed);
             if let Some(waiting) = place.take() {
-                waiting.inbox.put(waiting.ticket, Answer::Failure(failure));
+                waiting.place.answer(Answer::Failure(failure));
             }
         }
     }
@@ -77,12 +77,12 @@ fn score(desk: &mut Desk, ids: &mut super::Ids, frames: &mut BytesMut, block: &m
             let failure = engine_failure::failure(&error);
             for waiting in block.iter_mut().filter_map(Option::take) {
                 served.statistics.failed.fetch_add(1, Ordering::Relaxed);
-                waiting.inbox.put(waiting.ticket, Answer::Failure(failure.clone()));
+                waiting.place.answer(Answer::Failure(failure.clone()));
             }
             return;
         }
     };
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let now_ms = crate::clock::wall_ms();
     let refused = block_done.len - block_done.kept.len();
     served.statistics.run(block.len() as u64, refused as u64, took, now_ms);
     let mut outcomes = scorer.outcomes(&block_done).peekable();
@@ -116,7 +116,8 @@ fn score(desk: &mut Desk, ids: &mut super::Ids, frames: &mut BytesMut, block: &m
             block_rows,
         };
         served.statistics.answer(queued, end.saturating_duration_since(waiting.arrived));
-        waiting.inbox.put(waiting.ticket, Answer::Reply(framed(frames, &reply)));
+        let frame = framed(frames, &reply);
+        waiting.place.answer(Answer::Reply(frame));
     }
 }
 

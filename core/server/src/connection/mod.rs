@@ -1,0 +1,141 @@
+//! One HTTP/2 connection as one task: rows go straight to the thread's lane, everything else to the services.
+//!
+//! Rows start no task and take no lock of ours: the connection reads them, the lane scores what several connections brought together, and the
+//! connection writes the answers, all on one thread.
+
+mod body;
+mod calls;
+mod frames;
+pub(crate) mod head;
+mod service_call;
+mod stream_call;
+mod unary_call;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::Request;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::access::Caller;
+use crate::lane::{Answer, Inbox};
+use crate::site::{Phase, Site};
+use calls::{Call, Calls};
+pub(crate) use frames::Message;
+use head::Way;
+use stream_call::StreamCall;
+use unary_call::UnaryCall;
+
+/// Bytes that a call may have in flight towards us, and a connection with all of its calls.
+const CALL_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 2 << 20;
+/// Bytes of headers that are taken.
+const HEADER_BYTES: u32 = 16 << 10;
+/// Calls that a caller may break off faster than we notice before it is taken for an attacker.
+const RESETS: usize = 128;
+
+/// Serves a connection until either side ends it.
+pub async fn serve<T: AsyncRead + AsyncWrite + Unpin>(io: T, site: Rc<Site>, caller: Caller) {
+    let mut builder = h2::server::Builder::new();
+    builder
+        .initial_window_size(CALL_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(site.config.streams)
+        .max_header_list_size(HEADER_BYTES)
+        .max_concurrent_reset_streams(RESETS)
+        .max_pending_accept_reset_streams(RESETS);
+    let Ok(Ok(h2)) = tokio::time::timeout(site.config.patience, builder.handshake(io)).await else { return };
+    let inbox = site.new_inbox();
+    Connection { h2, site, caller, inbox, calls: Calls::default(), answers: Vec::new(), leaving: false, active: Instant::now() }.await;
+}
+
+struct Connection<T> {
+    h2: h2::server::Connection<T, Bytes>,
+    site: Rc<Site>,
+    caller: Caller,
+    inbox: Rc<Inbox>,
+    calls: Calls,
+    answers: Vec<(u64, Answer)>,
+    leaving: bool,
+    active: Instant,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Future for Connection<T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        this.inbox.wake(cx.waker());
+        if !this.stays() {
+            return Poll::Ready(());
+        }
+        this.deliver();
+        loop {
+            match this.h2.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => this.start(request, respond),
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        let now = Instant::now();
+        if this.calls.advance(&this.site, &this.inbox, now, cx) {
+            this.active = now;
+        }
+        Poll::Pending
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
+    /// Whether there is more to do here: looks at the server's phase and at how long nothing happened.
+    fn stays(&mut self) -> bool {
+        let phase = self.site.phase();
+        if phase == Phase::Ended {
+            return false;
+        }
+        let idle = !self.leaving && !self.h2.has_streams() && self.active.elapsed() > self.site.config.idle;
+        if !self.leaving && (phase == Phase::Draining || idle) {
+            self.leaving = true;
+            self.h2.graceful_shutdown();
+            self.calls.leave();
+        }
+        true
+    }
+
+    fn start(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+        if let Err(status) = head::check(&request) {
+            let _ = respond.send_response(head::plain(status), true);
+            return;
+        }
+        let path = request.uri().path();
+        if let Err(failure) = self.site.access.check(path, request.headers(), &self.caller) {
+            let _ = respond.send_response(head::refusal(failure), true);
+            return;
+        }
+        let deadline = head::deadline(request.headers(), Instant::now());
+        match Way::of(path) {
+            Way::Score => self.calls.add(Call::Unary(UnaryCall::new(request, respond, deadline))),
+            Way::ScoreStream => {
+                if let Some(call) = StreamCall::new(request, respond, deadline) {
+                    self.calls.add(Call::Stream(call));
+                }
+            }
+            Way::Service => {
+                let routes = self.site.routes.clone();
+                tokio::task::spawn_local(service_call::serve(routes, request, respond, deadline));
+            }
+        }
+    }
+
+    fn deliver(&mut self) {
+        self.inbox.take(&mut self.answers);
+        for (ticket, answer) in self.answers.drain(..) {
+            self.calls.deliver(ticket, answer);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! `/healthz`, `/readyz` and `/metrics`, for orchestrators and Prometheus. Text exposition format 0.0.4.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+
+use crate::catalog::{Registry, Served};
+use crate::health::Health;
+use crate::histogram::Histogram;
+use crate::thread::Thread;
+
+/// The pages.
+pub fn router(registry: Arc<Registry>, health: Health, threads: Arc<[Thread]>) -> Router {
+    let ready = health.clone();
+    let page = move || {
+        let text = exposition(&registry, &health, &threads);
+        async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text) }
+    };
+    Router::new()
+        .route("/healthz", get(|| async { "alive\n" }))
+        .route(
+            "/readyz",
+            get(move || {
+                let trouble = ready.trouble();
+                async move {
+                    match trouble {
+                        None => (StatusCode::OK, "ready\n".to_owned()).into_response(),
+                        Some(trouble) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {trouble}\n")).into_response(),
+                    }
+                }
+            }),
+        )
+        .route("/metrics", get(page))
+}
+
+fn exposition(registry: &Registry, health: &Health, threads: &[Thread]) -> String {
+    let catalog = registry.catalog();
+    let bundles = catalog.bundles();
+    let mut page = Page::default();
+    page.head("sternpost_ready", "gauge", "1 if every thread has just scored a golden row of every bundle.");
+    page.line("sternpost_ready", "", f64::from(u8::from(health.trouble().is_none())));
+    page.head("sternpost_bundle_info", "gauge", "A bundle that is served; the version counts the bundles of this name.");
+    for served in bundles {
+        let labels = format!(
+            "bundle={},version=\"{}\",digest={},rung={}",
+            quoted(&served.name),
+            served.version,
+            quoted(served.digest()),
+            quoted(rung(served))
+        );
+        page.line("sternpost_bundle_info", &labels, 1.0);
+    }
+    page.head("sternpost_bundle_trouble", "gauge", "A bundle that is not served, or not in its newest form, and why.");
+    for trouble in catalog.troubles() {
+        page.line("sternpost_bundle_trouble", &format!("bundle={},reason={}", quoted(&trouble.name), quoted(&trouble.reason)), 1.0);
+    }
+    type Count = fn(&Served) -> &AtomicU64;
+    let counts: [(&str, &str, Count); 5] = [
+        ("sternpost_requests_answered_total", "Requests answered.", |served| &served.statistics.answered),
+        ("sternpost_requests_failed_total", "Requests refused or failed.", |served| &served.statistics.failed),
+        ("sternpost_rows_total", "Rows that went through the scorer.", |served| &served.statistics.rows),
+        ("sternpost_rows_refused_total", "Rows without a score.", |served| &served.statistics.rows_refused),
+        ("sternpost_runs_total", "Runs of the scorer.", |served| &served.statistics.runs),
+    ];
+    for (name, help, count) in counts {
+        page.head(name, "counter", help);
+        for served in bundles {
+            page.line(name, &format!("bundle={}", quoted(&served.name)), count(served).load(Ordering::Relaxed) as f64);
+        }
+    }
+    type Times = fn(&Served) -> &Histogram;
+    let times: [(&str, &str, Times); 3] = [
+        ("sternpost_queue_seconds", "From a request's arrival to the start of its run.", |served| &served.statistics.queue),
+        ("sternpost_score_seconds", "Runs of the scorer.", |served| &served.statistics.score),
+        ("sternpost_request_seconds", "From a request's arrival to its answer.", |served| &served.statistics.total),
+    ];
+    for (name, help, histogram) in times {
+        page.head(name, "histogram", help);
+        for served in bundles {
+            page.histogram(name, &format!("bundle={}", quoted(&served.name)), histogram(served));
+        }
+    }
+    page.head("sternpost_connections", "gauge", "Open connections.");
+    for (number, thread) in threads.iter().enumerate() {
+        page.line("sternpost_connections", &format!("thread=\"{number}\""), thread.connections() as f64);
+    }
+    type Pulse = fn(&crate::lane::Pulse) -> &AtomicU64;
+    let pulses: [(&str, &str, &str, Pulse); 3] = [
+        ("sternpost_waiting_rows", "gauge", "Rows that wait in a thread's lane.", |pulse| &pulse.waiting),
+        ("sternpost_shed_total", "counter", "Requests turned away by a thread's lane.", |pulse| &pulse.shed),
+        ("sternpost_expired_total", "counter", "Requests whose deadline passed while they waited.", |pulse| &pulse.expired),
+    ];
+    for (name, kind, help, value) in pulses {
+        page.head(name, kind, help);
+        for (number, thread) in threads.iter().enumerate() {
+            page.line(name, &format!("thread=\"{number}\""), value(thread.pulse()).load(Ordering::Relaxed) as f64);
+        }
+    }
+    page.text
+}
+
+fn rung(served: &Served) -> &'static str {
+    served.rung.as_str_name().strip_prefix("RUNG_").unwrap_or_default()
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    // Writing into a text cannot fail.
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn line(&mut self, name: &str, labels: &str, value: f64) {
+        let _ = if labels.is_empty() { writeln!(self.text, "{name} {value}") } else { writeln!(self.text, "{name}{{{labels}}} {value}") };
+    }
+
+    fn histogram(&mut self, name: &str, labels: &str, histogram: &Histogram) {
+        let mut seen = 0;
+        for (bound, count) in histogram.buckets() {
+            seen += count;
+            let bound = bound.map_or("+Inf".to_owned(), |ns| (ns as f64 / 1e9).to_string());
+            let _ = writeln!(self.text, "{name}_bucket{{{labels},le=\"{bound}\"}} {seen}");
+        }
+        let _ = writeln!(self.text, "{name}_sum{{{labels}}} {}", histogram.sum_ns() as f64 / 1e9);
+        let _ = writeln!(self.text, "{name}_count{{{labels}}} {seen}");
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}

@@ -1,0 +1,184 @@
+//! A running server: started with everything checked, drained in order, ended at once if need be.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::access::Access;
+use crate::catalog::Registry;
+use crate::clock::Clock;
+use crate::config::{Address, Config};
+use crate::front::Front;
+use crate::health::Health;
+use crate::lane::{Lane, Pulse};
+use crate::listen::Listener;
+use crate::services::{self, Parts};
+use crate::site::Phase;
+use crate::thread::{Shared, Thread};
+use crate::tls::Certificate;
+
+/// A server that runs on threads of its own.
+pub struct Server {
+    addresses: Vec<Address>,
+    http: Option<SocketAddr>,
+    threads: Arc<[Thread]>,
+    front: Mutex<Option<JoinHandle<()>>>,
+    phase: watch::Sender<Phase>,
+    health: Health,
+    clock: Clock,
+    busy: bool,
+}
+
+impl Server {
+    /// Binds, opens a lane a thread, and serves. What the registry holds should be there already.
+    ///
+    /// # Errors
+    /// A sentence for whoever started it.
+    pub fn start(config: Config, registry: Arc<Registry>) -> Result<Self, String> {
+        if let Some(address) = config.listen.iter().find(|address| !address.is_local() && config.tls.is_none() && !config.insecure) {
+            return Err(format!(
+                "{address} can be reached from elsewhere and there is no certificate; give one, listen on 127.0.0.1, or say that this is meant to be insecure"
+            ));
+        }
+        let listeners = config.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
+        let http = config.http.map(|address| Listener::bind(&Address::Tcp(address))).transpose()?;
+        let certificate = config.tls.clone().map(Certificate::read).transpose()?;
+        let tls = certificate.as_ref().map(Certificate::settings).transpose()?;
+        let config = Arc::new(config);
+        let (routes, reporter) = services::routes(&Parts { config: config.clone(), registry: registry.clone() })
+            .map_err(|error| format!("the services cannot be described: {error}"))?;
+        let addresses = listeners.iter().map(Listener::address).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+        let http = match http {
+            Some(Listener::Tcp(listener)) => Some(listener),
+            _ => None,
+        };
+        let http_address = http.as_ref().map(std::net::TcpListener::local_addr).transpose().map_err(|error| error.to_string())?;
+        let clock = Clock::start();
+        let access = Arc::new(Access::new(config.access.clone()));
+        let shared = Shared { config: config.clone(), access, routes, tls, clock };
+        let (phase, phases) = watch::channel(Phase::Serving);
+        let threads = start_threads(&shared, &registry)?;
+        let health = Health::new(clock, registry.clone(), threads.iter().map(|thread| thread.pulse().clone()).collect());
+        let front = Front {
+            threads: threads.clone(),
+            most: config.connections,
+            health: health.clone(),
+            reporter,
+            registry,
+            certificate,
+            phase: phases,
+        };
+        let failed = |error: std::io::Error| format!("the operating system refuses a thread: {error}");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let front = std::thread::Builder::new()
+            .name("sternpost-front".to_owned())
+            .spawn(move || front.run(&runtime, listeners, http))
+            .map_err(failed)?;
+        Ok(Self { addresses, http: http_address, threads, front: Mutex::new(Some(front)), phase, health, clock, busy: config.busy_poll })
+    }
+
+    /// Where gRPC is spoken, with the ports that the system chose.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// Where metrics and health are served.
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.http
+    }
+
+    /// The state of health.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// The server's clock.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Whether its threads never sleep.
+    pub fn is_busy_polling(&self) -> bool {
+        self.busy
+    }
+
+    /// Tells health that the end is near, but goes on taking calls, so that callers can turn elsewhere.
+    pub fn announce_end(&self) {
+        self.health.drain();
+    }
+
+    /// Takes no more connections or calls and finishes what it has; true if all was finished within `grace`.
+    pub fn drain(&self, grace: Duration) -> bool {
+        self.announce_end();
+        self.enter(Phase::Draining);
+        let until = Instant::now() + grace;
+        let busy = || self.threads.iter().any(|thread| thread.connections() > 0);
+        while busy() && Instant::now() < until && *self.phase.borrow() < Phase::Ended {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        !busy()
+    }
+
+    /// Ends now; calls on their way are cut off.
+    pub fn end(&self) {
+        self.announce_end();
+        self.enter(Phase::Ended);
+    }
+
+    /// Waits until every thread has ended; to be called after [`Self::end`].
+    pub fn join(&self) {
+        for thread in self.threads.iter() {
+            thread.join();
+        }
+        let front = self.front.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(front) = front {
+            let _ = front.join();
+        }
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.send_if_modified(|now| {
+            let later = phase > *now;
+            if later {
+                *now = phase;
+            }
+            later
+        });
+        for thread in self.threads.iter() {
+            thread.enter(phase);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+        self.join();
+    }
+}
+
+fn start_threads(shared: &Shared, registry: &Arc<Registry>) -> Result<Arc<[Thread]>, String> {
+    let mut threads = Vec::with_capacity(shared.config.threads);
+    for number in 0..shared.config.threads {
+        let pulse = Arc::new(Pulse::default());
+        // Proved here, so that a model that cannot run on a thread of its own stops the start and not the first row.
+        Lane::new(registry.clone(), shared.config.limits, pulse.clone()).map_err(|failure| failure.message)?;
+        let (registry, limits, clock, told) = (registry.clone(), shared.config.limits, shared.clock, pulse.clone());
+        let make = move || loop {
+            match Lane::new(registry.clone(), limits, told.clone()) {
+                Ok(mut lane) => {
+                    lane.probe(clock.now_ms());
+                    return lane;
+                }
+                Err(failure) => tracing::error!("a thread cannot open its lane: {}", failure.message),
+            }
+        };
+        let thread = Thread::start(number, shared.clone(), pulse, make)
+            .map_err(|error| format!("the operating system refuses a thread: {error}"))?;
+        threads.push(thread);
+    }
+    Ok(threads.into())
+}

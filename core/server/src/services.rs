@@ -1,0 +1,102 @@
+//! Everything that is not a row, as services beside each other on the same port.
+
+use std::sync::Arc;
+
+use sternpost_wire::scoring::scoring_server::{Scoring as ScoringService, ScoringServer};
+use sternpost_wire::scoring::{Column, DescribeReply, DescribeRequest, ReportReply, ReportRequest, ScoreReply, ScoreRequest};
+use sternpost_wire::{DESCRIPTORS, failure};
+use tokio_stream::Empty;
+use tonic::codec::CompressionEncoding;
+use tonic::service::Routes;
+use tonic::{Code, Request, Response, Status, Streaming};
+use tonic_health::server::HealthReporter;
+
+use crate::catalog::{Registry, Served};
+use crate::config::Config;
+
+/// What the services answer from.
+pub struct Parts {
+    /// What the server was told.
+    pub config: Arc<Config>,
+    /// What is served.
+    pub registry: Arc<Registry>,
+}
+
+/// The services, and the reporter that tells their health.
+pub fn routes(parts: &Parts) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let most = parts.config.message_bytes;
+    let scoring = ScoringServer::new(Descriptions { registry: parts.registry.clone() })
+        .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Deflate)
+        .max_decoding_message_size(most);
+    let routes = Routes::new(health).add_service(reflection().build_v1()?).add_service(reflection().build_v1alpha()?).add_service(scoring);
+    Ok((routes, reporter))
+}
+
+struct Descriptions {
+    registry: Arc<Registry>,
+}
+
+/// What a bundle expects and gives.
+fn description(served: &Served) -> DescribeReply {
+    use sternpost_engine::contract::Kind;
+    let scorer = &served.scorer;
+    let column = |column: &sternpost_engine::contract::Column| Column {
+        name: column.name.clone(),
+        r#type: column.kind.name().to_owned(),
+        nullable: column.nullable,
+        unit: column.unit.clone().unwrap_or_default(),
+        labels: match &column.kind {
+            Kind::Category { labels, .. } => labels.labels().to_vec(),
+            _ => Vec::new(),
+        },
+    };
+    DescribeReply {
+        bundle: served.name.clone(),
+        digest: served.digest().to_owned(),
+        schema: served.schema,
+        columns: scorer.contract().columns.iter().map(column).collect(),
+        task: scorer.shape().map_or("", |shape| shape.task.word()).to_owned(),
+        classes: scorer.shape().and_then(|shape| shape.classes.clone()).unwrap_or_default(),
+        actions: scorer.policy().actions().map(str::to_owned).collect(),
+        features: scorer.feature_names().to_vec(),
+        rung: served.rung.into(),
+        contract: scorer.contract_json().to_owned(),
+        server: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+#[tonic::async_trait]
+impl ScoringService for Descriptions {
+    type ScoreStreamStream = Empty<Result<ScoreReply, Status>>;
+
+    async fn describe(&self, request: Request<DescribeRequest>) -> Result<Response<DescribeReply>, Status> {
+        let catalog = self.registry.catalog();
+        let served = catalog.find(&request.get_ref().bundle)?;
+        Ok(Response::new(description(served)))
+    }
+
+    async fn score(&self, _: Request<ScoreRequest>) -> Result<Response<ScoreReply>, Status> {
+        Err(misled())
+    }
+
+    async fn score_stream(&self, _: Request<Streaming<ScoreRequest>>) -> Result<Response<Self::ScoreStreamStream>, Status> {
+        Err(misled())
+    }
+
+    async fn report(&self, _: Request<ReportRequest>) -> Result<Response<ReportReply>, Status> {
+        let message = "this server keeps no journal, so there is no prediction to add an outcome to";
+        Err(failure::Failure::new(Code::FailedPrecondition, failure::Reason::Unsupported, message).into())
+    }
+}
+
+/// Rows take the lane, before services are asked.
+fn misled() -> Status {
+    crate::engine_failure::internal("a row came to the services").into()
+}

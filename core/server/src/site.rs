@@ -1,0 +1,125 @@
+//! What all connections of one thread share: its lane, the services, the rules, and the phase of the server's life.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use sternpost_wire::failure::Failure;
+use tonic::service::Routes;
+
+use crate::access::Access;
+use crate::config::Config;
+use crate::lane::{Arrival, Inbox, Lane};
+
+/// Where a server stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It takes calls.
+    Serving,
+    /// It finishes what it has.
+    Draining,
+    /// It is over; what is left is cut off.
+    Ended,
+}
+
+/// One thread's share of the server.
+pub struct Site {
+    /// What the server was told.
+    pub config: Arc<Config>,
+    /// Who may call what.
+    pub access: Arc<Access>,
+    /// Everything that is not a row.
+    pub routes: Routes,
+    lane: RefCell<Lane>,
+    runner: RefCell<Option<Waker>>,
+    phase: Cell<Phase>,
+    inboxes: RefCell<Vec<Weak<Inbox>>>,
+}
+
+impl Site {
+    /// A site around a thread's lane.
+    pub fn new(config: Arc<Config>, access: Arc<Access>, routes: Routes, lane: Lane) -> Self {
+        Self {
+            config,
+            access,
+            routes,
+            lane: RefCell::new(lane),
+            runner: RefCell::new(None),
+            phase: Cell::new(Phase::Serving),
+            inboxes: RefCell::default(),
+        }
+    }
+
+    /// Asks the lane.
+    ///
+    /// # Errors
+    /// The refusal, to be sent.
+    pub fn ask(&self, arrival: &Arrival<'_>) -> Result<(), Failure> {
+        self.lane.borrow_mut().take(arrival)?;
+        if let Some(runner) = self.runner.borrow_mut().take() {
+            runner.wake();
+        }
+        Ok(())
+    }
+
+    /// Runs what waits in the lane, for ever.
+    pub async fn run(&self) {
+        loop {
+            std::future::poll_fn(|cx| {
+                if self.lane.borrow().is_idle() {
+                    *self.runner.borrow_mut() = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+                Poll::Ready(())
+            })
+            .await;
+            // A panic has answered its requests by dropping them; the lane goes on.
+            if catch_unwind(AssertUnwindSafe(|| self.lane.borrow_mut().run())).is_err() {
+                tracing::error!("a block of rows panicked");
+            }
+            if !self.lane.borrow().is_idle() {
+                // Let connections read, write and bring more in between.
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Proves that this thread still scores as it should, takes over what is newly served, and wakes connections to look at their clocks.
+    pub fn tick(&self, now_ms: u64) {
+        let right = catch_unwind(AssertUnwindSafe(|| {
+            let mut lane = self.lane.borrow_mut();
+            lane.catalog();
+            lane.probe(now_ms)
+        }));
+        if !matches!(right, Ok(true)) {
+            tracing::error!("a golden row did not get its score");
+        }
+        self.wake_all();
+    }
+
+    /// The phase.
+    pub fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Goes on to a later phase and lets every connection know.
+    pub fn enter(&self, phase: Phase) {
+        if phase > self.phase.get() {
+            self.phase.set(phase);
+            self.wake_all();
+        }
+    }
+
+    /// An inbox for a new connection.
+    pub fn new_inbox(&self) -> Rc<Inbox> {
+        let inbox = Rc::new(Inbox::default());
+        self.inboxes.borrow_mut().push(Rc::downgrade(&inbox));
+        inbox
+    }
+
+    fn wake_all(&self) {
+        self.inboxes.borrow_mut().retain(|inbox| inbox.upgrade().inspect(|inbox| inbox.rouse()).is_some());
+    }
+}
