@@ -21,6 +21,10 @@ pub fn grpc_timeout(text: &str) -> Option<Duration> {
     })
 }
 
+/// When a request was whole, as an extension of it; whoever reads the connection knows, a protocol only when it was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrived(pub Instant);
+
 /// The earliest end of any of the limits, counted from one moment. A limit that the clock cannot reach is none.
 pub fn earliest(from: Instant, limits: impl IntoIterator<Item = Option<Duration>>) -> Option<Instant> {
     limits.into_iter().flatten().min().and_then(|limit| from.checked_add(limit))

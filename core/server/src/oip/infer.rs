@@ -1,0 +1,134 @@
+//! One inference request, from its message to its response.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use sternpost_wire::failure::{Failure, Reason};
+use sternpost_wire::inference::infer_parameter::ParameterChoice;
+use sternpost_wire::inference::{InferParameter, ModelInferRequest, ModelInferResponse};
+use tonic::Code;
+
+use super::parameters::Parameters;
+use super::refusal::{bad, quoted};
+use super::service::{Parts, TypedResponse};
+use super::wanted::Wanted;
+use super::{answer, describe, parameters, tensors, wanted};
+use crate::catalog::Served;
+use crate::deadline::earliest;
+use crate::ipc::Batches;
+use crate::scoring::{Call, Timing};
+
+/// What is known of a request before its message is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// When the whole request was there.
+    pub arrived: Instant,
+    /// The deadline of the call that it came in.
+    pub deadline: Option<Instant>,
+}
+
+/// A request that was understood.
+struct Understood {
+    parameters: Parameters,
+    wanted: Vec<Wanted>,
+    batches: Batches,
+    typed: bool,
+}
+
+/// Scores the rows of a request.
+///
+/// # Errors
+/// Why there is no response.
+pub async fn infer(parts: &Parts, request: ModelInferRequest, context: Context) -> Result<ModelInferResponse, Failure> {
+    let served = parts.find(&request.model_name, &request.model_version)?;
+    let mut response = ModelInferResponse {
+        model_name: served.name.clone(),
+        model_version: served.version.to_string(),
+        id: request.id.clone(),
+        ..ModelInferResponse::default()
+    };
+    let refused = |failure| {
+        served.statistics.failed.fetch_add(1, Relaxed);
+        failure
+    };
+    let Understood { parameters, wanted, batches, typed } = understand(parts, &served, request).map_err(refused)?;
+    let own = earliest(context.arrived, [parameters.timeout]);
+    let deadline = own.into_iter().chain(context.deadline).min();
+    let handed_over = Instant::now();
+    if deadline.is_some_and(|deadline| deadline <= handed_over) {
+        return Err(refused(Failure::new(Code::DeadlineExceeded, Reason::Deadline, "the time limit was over before the rows could run")));
+    }
+    let call = Call { deadline, stake: parameters.stake, arrived: context.arrived };
+    let Batches { schema, batches, rows } = batches;
+    let scored = parts.scoring.score(served.clone(), schema, batches, call).await?;
+    answer::fill(&mut response, &wanted, served.scorer.shape(), &scored, rows, typed)?;
+    let timing = scored.first().and_then(|batch| Timing::of(batch.schema_ref())).unwrap_or_else(|| Timing {
+        queue: handed_over.saturating_duration_since(context.arrived),
+        run: handed_over.elapsed(),
+        rows: rows as u64,
+    });
+    tell(&mut response, &served, timing);
+    if parameters.tells_final {
+        put(&mut response, "triton_final_response", ParameterChoice::BoolParam(true));
+    }
+    Ok(response)
+}
+
+fn understand(parts: &Parts, served: &Served, request: ModelInferRequest) -> Result<Understood, Failure> {
+    let parameters = parameters::read(&request.parameters)?;
+    let wanted = wanted::read(served.scorer.shape(), &request.outputs)?;
+    let typed = parts.options.typed_response == TypedResponse::Mirror && request.raw_input_contents.is_empty();
+    let batches = tensors::read(served.scorer.contract(), request.inputs, request.raw_input_contents, parts.options.max_rows)?;
+    Ok(Understood { parameters, wanted, batches, typed })
+}
+
+/// Which bundle answered, how far it is trusted, and where the time went.
+fn tell(response: &mut ModelInferResponse, served: &Served, timing: Timing) {
+    let micros = |took: Duration| ParameterChoice::Int64Param(i64::try_from(took.as_micros()).unwrap_or(i64::MAX));
+    put(response, "digest", ParameterChoice::StringParam(served.digest().to_owned()));
+    put(response, "rung", ParameterChoice::StringParam(describe::rung(served.rung).to_owned()));
+    put(response, "binding", ParameterChoice::BoolParam(false));
+    put(response, "queue_us", micros(timing.queue));
+    put(response, "infer_us", micros(timing.run));
+    put(response, "batch_rows", ParameterChoice::Int64Param(i64::try_from(timing.rows).unwrap_or(i64::MAX)));
+}
+
+fn put(response: &mut ModelInferResponse, name: &str, choice: ParameterChoice) {
+    response.parameters.insert(name.to_owned(), InferParameter { parameter_choice: Some(choice) });
+}
+
+impl Parts {
+    /// A bundle by name, in the version asked for; any if none is.
+    ///
+    /// # Errors
+    /// As [`crate::catalog::Catalog::find`], and for the version `INVALID_ARGUMENT` or `NOT_FOUND`.
+    pub(super) fn find(&self, name: &str, version: &str) -> Result<Arc<Served>, Failure> {
+        let catalog = self.registry.catalog();
+        let served = catalog.find(name)?;
+        match number(version)? {
+            Some(version) if version != served.version => Err(Failure::new(
+                Code::NotFound,
+                Reason::UnknownBundle,
+                format!(
+                    "Request for unknown model: '{}' version {version} is not found; version {} is served",
+                    served.name, served.version
+                ),
+            )),
+            _ => Ok(served.clone()),
+        }
+    }
+}
+
+/// The number of a version; nothing for the empty one.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` for a version that is not a number.
+pub fn number(version: &str) -> Result<Option<u64>, Failure> {
+    let wrong = || bad(format!("model version {} is not a number", quoted(version)));
+    match version {
+        "" => Ok(None),
+        digits if digits.bytes().all(|digit| digit.is_ascii_digit()) => digits.parse().map(Some).map_err(|_| wrong()),
+        _ => Err(wrong()),
+    }
+}
