@@ -8,6 +8,7 @@
 #![deny(unsafe_code)]
 
 pub mod access;
+pub mod batch;
 pub mod catalog;
 pub mod clock;
 mod compression;
