@@ -16,6 +16,7 @@ pub mod config;
 mod connection;
 pub mod deadline;
 pub mod engine_failure;
+pub mod flight;
 mod front;
 pub mod health;
 pub mod histogram;

@@ -18,7 +18,7 @@ use crate::workspace::Block;
 
 pub use frame::frame;
 pub use matrix::matrix;
-pub use scores::score;
+pub use scores::{schema, score};
 
 /// A table as it is handed out: batches in row order, all of the schema.
 pub type Batches = (SchemaRef, Vec<RecordBatch>);

@@ -38,6 +38,17 @@ fn score_schema(shape: &Shape) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
+/// The columns that [`score`] gives, for whoever has to announce them before there are any.
+///
+/// # Errors
+/// `Error::Model` if there is no model.
+pub fn schema(scorer: &Scorer) -> Result<SchemaRef> {
+    match scorer.shape() {
+        Some(shape) => Ok(score_schema(shape)),
+        None => Err(Error::Model("this engine was made without a model; it has no scores".to_owned())),
+    }
+}
+
 /// Scores a table: one batch per chunk, rows in order, every row there. A row without a score has a null score and at least one reason.
 ///
 /// # Errors

@@ -1,0 +1,39 @@
+//! Arrow Flight: tables in, scored tables out, on the same port as everything else.
+//!
+//! What it owes its callers:
+//! - `DoExchange` answers every record batch with one scored batch of as many rows, in order, as soon as it is done;
+//! - `DoPut` scores alike and answers with one summary at the end, a JSON object as `app_metadata`;
+//! - `ListFlights`, `GetFlightInfo` and `GetSchema` say what a bundle takes, its digest as `app_metadata`;
+//! - damaged or boastful messages are refused with words; a slow reader slows its own sender and costs nobody else anything.
+
+mod answer;
+mod describe;
+mod ipc;
+mod order;
+mod service;
+mod session;
+
+pub use service::Flight;
+
+/// What one stream may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one message.
+    pub message_bytes: usize,
+    /// Bytes of one batch when decompressed.
+    pub batch_bytes: usize,
+    /// Bytes of a stream's dictionaries.
+    pub dictionary_bytes: usize,
+    /// Rows of one batch, or entries of one dictionary.
+    pub rows: usize,
+    /// Columns of a table, nested ones included.
+    pub columns: usize,
+    /// Batches of a stream that are being scored or wait for it; at least one.
+    pub read_ahead: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { message_bytes: 64 << 20, batch_bytes: 256 << 20, dictionary_bytes: 64 << 20, rows: 1 << 20, columns: 4096, read_ahead: 2 }
+    }
+}
