@@ -18,7 +18,7 @@ CRATES = ("engine", "wire", "client", "server", "python")
 TOOLS = ("generate",)
 FILE_LINES_MAX = 400
 #: Calling object code; taking its address from Python; asking to be told of a fork.
-UNSAFE = ("engine/src/kernel.rs", "python/src/engine.rs", "python/src/fork.rs")
+UNSAFE = ("engine/src/kernel.rs", "engine/src/wide.rs", "python/src/engine.rs", "python/src/fork.rs")
 
 
 def room_of(path: Path) -> str:

@@ -4,6 +4,7 @@
 //! Casting value by value into the rows takes half as long again: neither the cast nor the choice of the NaN is packed then.
 
 use crate::NULL_F32;
+use crate::wide::wide;
 
 /// Rows and columns that are cast at a time: 4 KiB.
 const ROWS: usize = 64;
@@ -42,11 +43,13 @@ pub(crate) fn write(columns: &[f64], stride: usize, out: &mut [f32]) {
     }
 }
 
-// Not inlined, because the compiler would unroll it for the stretch's length before it gets to packing it.
-#[inline(never)]
-fn cast_all(values: &[f64], to: &mut [f32]) {
-    for (to, value) in to.iter_mut().zip(values) {
-        *to = cast(*value);
+wide! {
+    // Not inlined, because the compiler would unroll it for the stretch's length before it gets to packing it.
+    #[inline(never)]
+    fn cast_all(values: &[f64], to: &mut [f32]) {
+        for (to, value) in to.iter_mut().zip(values) {
+            *to = cast(*value);
+        }
     }
 }
 

@@ -10,12 +10,14 @@ use arrow_array::types::{
     TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, BooleanArray, PrimitiveArray};
+use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, TimeUnit};
 
 use super::{Span, mistyped, nulls};
 use crate::contract::{Bounds, Column, EXACT_INT, INSTANTS, Kind, LONGS};
 use crate::error::Result;
 use crate::rows::{Cell, Rows};
+use crate::wide::wide;
 use crate::{NULL_F64, NULL_FLAG, NULL_I64};
 
 /// Decodes a span of any column but a category.
@@ -75,15 +77,12 @@ fn floats<T: ArrowPrimitiveType>(
     if let Some(nulls) = &nulls {
         nulls::each(nulls, |row| out[row] = NULL_F64);
     }
-    let mut outside = 0u64;
-    let mut not_a_number = 0u64;
-    for out in out.iter_mut() {
-        let value = *out;
-        outside |= u64::from(value < low) | u64::from(value > high);
-        not_a_number |= u64::from(value.is_nan());
-        *out = if value.is_nan() { NULL_F64 } else { value };
+    let (outside, written_nans) = weigh_floats(out, low, high);
+    // More than the nulls: some arrived as values, with whatever bits. Rare, and writing everywhere costs as much as the rest.
+    if written_nans > nulls.as_ref().map_or(0, NullBuffer::null_count) {
+        out.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = NULL_F64);
     }
-    if outside == 0 && (column.nullable || not_a_number == 0) {
+    if !outside && (column.nullable || written_nans == 0) {
         return;
     }
     for (row, (out, value)) in out.iter_mut().zip(values).enumerate() {
@@ -92,6 +91,19 @@ fn floats<T: ArrowPrimitiveType>(
             _ => read(*value).map_or(Cell::OutOfRange, Cell::Value),
         };
         *out = findings.judge_float(column, bounds, span.place, span.at + row, cell);
+    }
+}
+
+wide! {
+    /// Whether a value lies outside of `low..=high`, and how many are NaN.
+    fn weigh_floats(values: &[f64], low: f64, high: f64) -> (bool, usize) {
+        let mut outside = 0u64;
+        let mut nans = 0u64;
+        for value in values {
+            outside |= u64::from(*value < low) | u64::from(*value > high);
+            nans += u64::from(value.is_nan());
+        }
+        (outside != 0, nans as usize)
     }
 }
 
@@ -151,13 +163,7 @@ fn longs<T: ArrowPrimitiveType>(
     if let Some(nulls) = &nulls {
         nulls::each(nulls, |row| out[row] = NULL_I64);
     }
-    let mut outside = false;
-    let mut written_nulls = 0usize;
-    for value in out.iter() {
-        let null = *value == NULL_I64;
-        written_nulls += usize::from(null);
-        outside |= (*value > high) | ((*value < low) & !null);
-    }
+    let (outside, written_nulls) = weigh_longs(out, low, high);
     let null_count = nulls.as_ref().map_or(0, |nulls| nulls.null_count());
     if !outside && written_nulls == null_count && (column.nullable || null_count == 0) {
         return;
@@ -169,6 +175,20 @@ fn longs<T: ArrowPrimitiveType>(
             (_, value) => Cell::Value(value),
         };
         *out = findings.judge_long(column, bounds, limits, span.place, span.at + row, cell);
+    }
+}
+
+wide! {
+    /// Whether a value other than the null lies outside of `low..=high`, and how many nulls there are.
+    fn weigh_longs(values: &[i64], low: i64, high: i64) -> (bool, usize) {
+        let mut outside = 0u64;
+        let mut nulls = 0u64;
+        for value in values {
+            let null = u64::from(*value == NULL_I64);
+            nulls += null;
+            outside |= u64::from(*value > high) | (u64::from(*value < low) & !null);
+        }
+        (outside != 0, nulls as usize)
     }
 }
 
