@@ -1,14 +1,15 @@
 //! From feature columns to a model's rows: the one cast from f64 to f32, and the one place where a NaN gets its bit pattern.
 //!
-//! A stretch of a few columns is cast first, in a loop that the compiler can pack, and then dealt out to the rows from the first-level cache.
+//! A stretch of columns is cast first, in a loop that the compiler can pack, and then dealt out to the rows from the first-level cache.
 //! Casting value by value into the rows takes half as long again: neither the cast nor the choice of the NaN is packed then.
 
 use crate::NULL_F32;
 use crate::wide::wide;
 
-/// Rows and columns that are cast at a time: 4 KiB.
-const ROWS: usize = 64;
-const COLUMNS: usize = 16;
+/// Rows and columns that are cast at a time: 8 KiB. Wide rather than long, so that most rows are written from end to end: a table's matrix
+/// is larger than any cache, and a line of it that is left and met again has to be fetched again.
+const ROWS: usize = 32;
+const COLUMNS: usize = 64;
 
 /// Writes the first rows of `columns` (`stride` values each) row-major into `out`, as many as it holds. Every NaN becomes the null:
 /// arithmetic makes NaNs of other signs on other CPUs.
