@@ -20,13 +20,13 @@ from sternpost import _core
 from sternpost.errors import ModelError
 from sternpost.export import ModelSpec
 
-_PADDINGS = (1, 2, 4, 8, 16)
-_BATCHES = (2, 3, 5, 7, 16, 33, 64, 200, 256, 1000)
-_ROWS_TRIED = 1000
-
 # Most rows of one run. Nothing measured gets slower with more rows; beyond 512 linear pipelines gain no more, trees
 # gain nothing beyond 128 (benchmarks/README.md).
 CHUNK_ROWS = 512
+
+_PADDINGS = (1, 2, 4, 8, 16)
+_BATCHES = (2, 3, 5, 7, 16, 33, 64, 200, 256, CHUNK_ROWS, 1000)
+_ROWS_TRIED = 1000
 
 
 @cache
