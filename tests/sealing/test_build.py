@@ -180,3 +180,11 @@ def test_a_fork_is_noticed_and_explained():
     child.join(60)
     assert "after the fork" in told
     assert os.getpid() != child.pid
+
+
+def test_open_categories_are_learned_before_sealing():
+    class Open(sp.Contract):
+        carrier: sp.Category
+
+    with pytest.raises(ContractError, match=r"column carrier has no categories yet; call features\.learn"):
+        seal(features=sp.FeatureSet(Open, ["carrier"]), reference=pa.table({"carrier": ["UA"]}))

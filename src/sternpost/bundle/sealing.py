@@ -119,11 +119,6 @@ def _check_contract(features: FeatureSet, contract: type[Contract] | ContractSpe
             f"the contract {spec_of(contract).name} and the features' contract {features.contract.name} differ in "
             f"their columns; pass the class the FeatureSet was made with"
         )
-    if features.contract.unlearned:
-        raise ContractError(
-            f"column {features.contract.unlearned[0]} has no categories yet; "
-            f"train with features = features.learn(train), and pass that"
-        )
 
 
 def _parity(exported: ExportedModel) -> bytes:
