@@ -95,7 +95,7 @@ class _Functions:
         filename = place_of(feature.function).split(",")[0]
         try:
             dispatcher.compile(signature)
-        except (NumbaError, AssertionError, NotImplementedError, KeyError, ValueError) as e:
+        except (NumbaError, AssertionError, NotImplementedError, AttributeError, KeyError, ValueError) as e:
             line, why = explain(e, filename, code.co_firstlineno)
             raise FeatureError(f"feature {feature.name} ({filename}, line {line}): {why}") from None
         returned = dispatcher.overloads[signature].signature.return_type

@@ -9,19 +9,10 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 #: (pattern in the compiler's text, cause, replacement). The first that matches speaks; groups fill the braces.
 _KNOWN: tuple[tuple[str, str, str], ...] = (
     (
-        r"Unknown attribute '(\w+)' of type Module\(<module 'math'",
-        "math.{0} is not available in a feature",
-        "use +, -, *, /, math.sqrt, exp, log, floor and their like",
-    ),
-    (
-        r"Unknown attribute '(\w+)' of type Module\(<module 'numpy'",
-        "numpy.{0} is not available in a feature",
-        "a feature sees one value, not an array; use math or plain operators",
-    ),
-    (
-        r"Unknown attribute '(\w+)' of type Module\(<module 'sternpost'",
-        "sp.{0} is not available in a feature",
-        "use sp.is_null, sp.is_unseen, sp.hour, sp.weekday, sp.month, sp.local",
+        # Only of a module by another name, `m = math`; by its own it is refused before the compiler meets it.
+        r"module '(\w+)' has no attribute '(\w+)'",
+        "{0}.{1} is not available in a feature",
+        "use plain operators and math's functions",
     ),
     (
         r"Unknown attribute '(fillna|isna|isnull|notna|apply|map|astype|clip|shift|rolling|mean|sum)' of type (\w+)",
@@ -35,8 +26,11 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
     (r"Unknown attribute '(\w+)' of type (\w+)", "a {1} has no .{0}", "use math or plain operators"),
     (r"NameError: name '(\w+)' is not defined", "{0} is not defined", "define or import it in the module"),
-    (r"Untyped global name '?(\w+)'?", "{0} cannot be used in a kernel", "use numbers, tuples of numbers or functions"),
-    (r"Invalid use of .*?getitem.*?\n", "this value cannot be indexed", "index a tuple of constants"),
+    (
+        r"Function\(<built-in function (?:static_)?getitem>\)",
+        "this value cannot be indexed",
+        "index a tuple of constants",
+    ),
     (
         r"Cannot unify (.+?) and (.+?) for '?\$?([\w.]+)'?",
         "the value is {0} on one path and {1} on another",
@@ -52,12 +46,6 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         r" found for signature:\s+>>> \w+\(([^\n]*)\)",
         "{0} does not take ({1})",
         "convert the values to the same type first, e.g. float(x)",
-    ),
-    (r"variable '(\w+)' is referenced before assignment", "{0} may have no value here", "assign it on every path"),
-    (
-        r"[Rr]ecursi",
-        "it calls itself, directly or through another function",
-        "write a loop with a fixed number of steps",
     ),
 )
 
