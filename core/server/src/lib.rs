@@ -18,6 +18,7 @@ pub mod deadline;
 pub mod engine_failure;
 pub mod flight;
 mod front;
+pub mod hands;
 pub mod health;
 pub mod histogram;
 pub mod ipc;

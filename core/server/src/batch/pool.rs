@@ -19,6 +19,7 @@ use super::queue::{Limits, Order, nanos};
 use crate::catalog::Served;
 use crate::clock::wall_ms;
 use crate::engine_failure::failure;
+use crate::hands::{Effort, Hands};
 use crate::scoring::{BoxFuture, Call, Scoring};
 
 /// Most rows that the calling thread scores itself, and the longest that this may take: below, handing over costs more than it frees.
@@ -120,6 +121,21 @@ impl Scoring for Pool {
                 }
                 Box::pin(std::future::ready(Err(failure)))
             }
+        }
+    }
+}
+
+impl Hands for Pool {
+    fn take(&self, effort: Effort, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, Result<(), Failure>> {
+        let Effort { stake, deadline, bytes } = effort;
+        let order = Order { stake, deadline, rows: 0, bytes, own: effort.estimate() };
+        let submitted = self.lane.submit(order, move |_| {
+            work();
+            Ok(())
+        });
+        match submitted {
+            Ok(pending) => Box::pin(pending),
+            Err(failure) => Box::pin(std::future::ready(Err(failure))),
         }
     }
 }

@@ -26,6 +26,9 @@ const LONGEST: i64 = 1 << 40;
 const PREFIX: usize = 8;
 const NOT_COMPRESSED: i64 = -1;
 
+/// More bytes than these are a matter of tens of microseconds.
+const LONG: usize = 128 << 10;
+
 /// Reads the batches of one stream.
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -79,6 +82,19 @@ impl Reader {
     pub(super) fn schema(&self) -> SchemaRef {
         let fields = self.columns.iter().filter_map(|place| self.sent.fields().get(*place)).cloned();
         Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), self.sent.metadata().clone()))
+    }
+
+    /// Whether reading a message takes long enough to be done by another thread.
+    pub(super) fn is_long(data: &FlightData) -> bool {
+        // Compressed, a byte may become 255; a header that cannot be read is soon refused.
+        let compressed = || {
+            let message = root_as_message(&data.data_header).ok();
+            let batch = message.and_then(|message| {
+                message.header_as_record_batch().or_else(|| message.header_as_dictionary_batch().and_then(|batch| batch.data()))
+            });
+            batch.is_some_and(|batch| batch.compression().is_some())
+        };
+        data.data_body.len() > LONG || data.data_body.len() > LONG / 255 && compressed()
     }
 
     /// Reads a message: a batch, or nothing if it was a dictionary.

@@ -12,6 +12,7 @@ mod ipc;
 mod order;
 mod service;
 mod session;
+mod table;
 
 pub use service::Flight;
 

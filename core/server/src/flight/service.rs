@@ -23,6 +23,7 @@ use super::session::Session;
 use crate::catalog::Registry;
 use crate::deadline::{earliest, grpc_timeout};
 use crate::engine_failure::internal;
+use crate::hands::Hands;
 use crate::scoring::Scoring;
 
 /// Answers that wait for their reader, beside what the connection itself holds.
@@ -32,15 +33,16 @@ const ANSWERS: usize = 1;
 pub struct Flight {
     registry: Arc<Registry>,
     scoring: Arc<dyn Scoring>,
+    hands: Arc<dyn Hands>,
     limits: Limits,
 }
 
 type Listed<T> = Iter<std::vec::IntoIter<Result<T, Status>>>;
 
 impl Flight {
-    /// A service that finds bundles in `registry` and has their rows scored by `scoring`.
-    pub fn new(registry: Arc<Registry>, scoring: Arc<dyn Scoring>, limits: Limits) -> Self {
-        Self { registry, scoring, limits }
+    /// A service that finds bundles in `registry`, has their rows scored by `scoring` and large messages read and written by `hands`.
+    pub fn new(registry: Arc<Registry>, scoring: Arc<dyn Scoring>, hands: Arc<dyn Hands>, limits: Limits) -> Self {
+        Self { registry, scoring, hands, limits }
     }
 
     /// The same, to be added to tonic's routes.
@@ -52,7 +54,8 @@ impl Flight {
     fn session(&self, metadata: &MetadataMap) -> Session {
         let timeout = metadata.get("grpc-timeout").and_then(|text| grpc_timeout(text.to_str().ok()?));
         let deadline = earliest(Instant::now(), [timeout]);
-        Session { registry: self.registry.clone(), scoring: self.scoring.clone(), limits: self.limits, deadline }
+        let (registry, scoring, hands) = (self.registry.clone(), self.scoring.clone(), self.hands.clone());
+        Session { registry, scoring, hands, limits: self.limits, deadline }
     }
 
     fn described<T>(
@@ -94,7 +97,8 @@ impl FlightService for Flight {
     async fn do_exchange(&self, request: Request<Streaming<FlightData>>) -> Result<Response<Self::DoExchangeStream>, Status> {
         let session = self.session(request.metadata());
         let (out, answers) = channel(ANSWERS);
-        spawn(session.run(request.into_inner(), Batches::new(out.clone())), out);
+        let batches = Batches::new(out.clone(), self.hands.clone());
+        spawn(session.run(request.into_inner(), batches), out);
         Ok(Response::new(ReceiverStream::new(answers)))
     }
 

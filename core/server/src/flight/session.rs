@@ -11,11 +11,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use arrow_flight::FlightData;
-use arrow_schema::{Field, Schema, SchemaRef};
-use arrow_select::concat::concat_batches;
 use bytes::Bytes;
-use sternpost_engine::arrow_rows::Table;
-use sternpost_engine::outputs;
 use sternpost_wire::failure::{Failure, Reason};
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Status};
@@ -24,44 +20,51 @@ use super::Limits;
 use super::answer::Answer;
 use super::ipc::{Reader, read_schema, too_large};
 use super::order::{Order, wrong};
-use crate::catalog::{Registry, Served};
+use super::table::{Done, Opened};
+use crate::catalog::Registry;
 use crate::deadline::earliest;
-use crate::engine_failure::{failure, internal};
+use crate::hands::{Effort, Hands, aside};
 use crate::scoring::{BoxFuture, Call, Scoring};
 
 /// What every stream works with.
 pub(super) struct Session {
     pub(super) registry: Arc<Registry>,
     pub(super) scoring: Arc<dyn Scoring>,
+    pub(super) hands: Arc<dyn Hands>,
     pub(super) limits: Limits,
     /// When the whole call ceases to be of use.
     pub(super) deadline: Option<Instant>,
 }
 
-/// A stream whose schema is known.
-struct Opened {
-    served: Arc<Served>,
-    order: Order,
-    reader: Reader,
-    /// Positions of the kept columns among those read.
-    keep: Vec<usize>,
-    scored: SchemaRef,
-    answers: SchemaRef,
+/// How far a stream is.
+#[derive(Default)]
+struct State {
+    order: Option<Order>,
+    opened: Option<Arc<Opened>>,
+    /// There unless it is reading.
+    reader: Option<Reader>,
+    reading: Option<BoxFuture<'static, Result<Read, Failure>>>,
+    waiting: VecDeque<Waiting>,
+    /// Nothing more is taken in.
+    ended: bool,
+    /// What is wrong with a message is told after the answers to those before it.
+    failed: Option<Failure>,
 }
 
-/// A batch on its way.
+/// A message that was read.
+struct Read {
+    reader: Reader,
+    /// Nothing if it was a dictionary.
+    batch: Result<Option<RecordBatch>, Failure>,
+    attached: Bytes,
+    arrived: Instant,
+}
+
+/// A batch that is being scored.
 struct Waiting {
     kept: RecordBatch,
     attached: Bytes,
     scored: BoxFuture<'static, Result<Vec<RecordBatch>, Failure>>,
-}
-
-/// What a message was.
-enum Taken {
-    Nothing,
-    /// The schema of the answers, and the bundle's digest.
-    Schema(SchemaRef, String),
-    Batch(Waiting),
 }
 
 impl Session {
@@ -74,125 +77,105 @@ impl Session {
         mut messages: impl Stream<Item = Result<FlightData, Status>> + Send + Unpin,
         mut answer: A,
     ) -> Result<(), Failure> {
-        let mut order = None;
-        let mut opened: Option<Opened> = None;
-        let mut waiting: VecDeque<Waiting> = VecDeque::new();
-        let mut ended = false;
-        // What is wrong with a message is told after the answers to those before it.
-        let mut failed = None;
-        while !(ended && waiting.is_empty()) {
-            let room = !ended && waiting.len() < self.limits.read_ahead.max(1);
-            let front = async {
-                match waiting.front_mut() {
-                    Some(front) => front.scored.as_mut().await,
-                    None => pending().await,
-                }
-            };
+        let mut state = State::default();
+        while state.goes_on() {
+            let room = state.has_room(self.limits.read_ahead);
+            let (reading, front) = (ready_or_never(state.reading.as_mut()), state.waiting.front_mut().map(|front| &mut front.scored));
             tokio::select! {
                 biased;
                 () = answer.gone() => return Ok(()),
-                scored = front => {
-                    if let (Some(opened), Some(done)) = (&opened, waiting.pop_front()) {
-                        answer.batch(opened.answer(&done.kept, &scored?)?, done.attached).await?;
+                scored = ready_or_never(front) => {
+                    let (opened, waiting) = (state.opened.clone(), state.waiting.pop_front());
+                    if let (Some(opened), Some(Waiting { kept, attached, .. })) = (opened, waiting) {
+                        answer.batch(Done { opened, kept, scored: scored?, attached }).await?;
                     }
                 }
-                message = messages.next(), if room => {
-                    let Some(message) = message else {
-                        ended = true;
-                        continue;
-                    };
-                    match self.take(message, &mut order, &mut opened) {
-                        Ok(Taken::Nothing) => {}
-                        Ok(Taken::Schema(schema, digest)) => answer.open(&schema, &digest).await?,
-                        Ok(Taken::Batch(batch)) => waiting.push_back(batch),
-                        Err(failure) => (ended, failed) = (true, Some(failure)),
-                    }
+                read = reading => {
+                    state.reading = None;
+                    let scoring = read.and_then(|read| self.score(&mut state, read));
+                    state.note(scoring);
                 }
+                message = messages.next(), if room => match message {
+                    None => state.ended = true,
+                    Some(message) => {
+                        let begun = self.take(&mut state, message);
+                        if let Some(Some(opened)) = state.note(begun) {
+                            answer.open(&opened.answers, opened.served.digest()).await?;
+                        }
+                    }
+                },
             }
         }
-        if let Some(failure) = failed {
-            return Err(failure);
+        match (state.failed, state.opened) {
+            (Some(failure), _) => Err(failure),
+            (None, None) => Err(wrong("the stream ended before a schema came; send the table's schema before its batches")),
+            (None, Some(_)) => answer.close().await,
         }
-        if opened.is_none() {
-            return Err(wrong("the stream ended before a schema came; send the table's schema before its batches"));
-        }
-        answer.close().await
     }
 
-    /// Makes of a message what it is.
-    fn take(&self, message: Result<FlightData, Status>, order: &mut Option<Order>, opened: &mut Option<Opened>) -> Result<Taken, Failure> {
+    /// Begins with a message what is to be done with it; gives the stream if this opened it.
+    fn take(&self, state: &mut State, message: Result<FlightData, Status>) -> Result<Option<Arc<Opened>>, Failure> {
         let message = message.map_err(|status| self.broken(&status))?;
         let arrived = Instant::now();
-        let order = match order {
+        let order = match &mut state.order {
             Some(order) => order,
-            None => order.insert(Order::read(message.flight_descriptor.as_ref())?),
+            None => state.order.insert(Order::read(message.flight_descriptor.as_ref())?),
         };
         // A descriptor may come alone, and so may what a caller attaches.
         if message.data_header.is_empty() {
-            return Ok(Taken::Nothing);
-        }
-        if let Some(opened) = opened {
-            return Ok(self.next(opened, message, arrived)?.map_or(Taken::Nothing, Taken::Batch));
-        }
-        let begun = opened.insert(self.open(order, &message)?);
-        Ok(Taken::Schema(begun.answers.clone(), begun.served.digest().to_owned()))
-    }
-
-    fn open(&self, order: &Order, message: &FlightData) -> Result<Opened, Failure> {
-        let served = self.registry.catalog().find(&order.bundle)?.clone();
-        let begun = self.columns(&served, order, message);
-        if begun.is_err() {
-            served.statistics.failed.fetch_add(1, Ordering::Relaxed);
-        }
-        begun
-    }
-
-    fn columns(&self, served: &Arc<Served>, order: &Order, message: &FlightData) -> Result<Opened, Failure> {
-        let sent = read_schema(message, &self.limits)?;
-        let contract = served.scorer.contract();
-        // Asked now, so that a table that does not fit is refused before its rows are sent.
-        Table::bind(contract, &sent, &[]).map_err(|error| failure(&error))?;
-        let needed = contract.columns.iter().map(|column| column.name.as_str());
-        let reader = Reader::new(sent, needed.chain(order.keep.iter().map(String::as_str)), self.limits)?;
-        let scored = outputs::schema(&served.scorer).map_err(|error| failure(&error))?;
-        let read = reader.schema();
-        let mut keep = Vec::with_capacity(order.keep.len());
-        let mut fields: Vec<Arc<Field>> = Vec::new();
-        for name in &order.keep {
-            let Some((place, field)) = read.fields().find(name) else { return Err(internal("a column that was read vanished")) };
-            if fields.iter().chain(scored.fields()).any(|other| other.name() == name) {
-                return Err(wrong(format!("column {name}: the answer has it already; keep it once, or under another name")));
-            }
-            keep.push(place);
-            fields.push(field.clone());
-        }
-        fields.extend(scored.fields().iter().cloned());
-        let answers = Arc::new(Schema::new(fields));
-        Ok(Opened { served: served.clone(), order: order.clone(), reader, keep, scored, answers })
-    }
-
-    /// Sets a message's batch on its way; nothing if it was a dictionary.
-    fn next(&self, opened: &mut Opened, message: FlightData, arrived: Instant) -> Result<Option<Waiting>, Failure> {
-        let read = opened.reader.read(&message).and_then(|batch| {
-            let Some(batch) = batch else { return Ok(None) };
-            let kept = batch.project(&opened.keep).map_err(|error| internal(&error.to_string()))?;
-            Ok(Some((batch, kept)))
-        });
-        let Some((batch, kept)) = read.inspect_err(|_| {
-            opened.served.statistics.failed.fetch_add(1, Ordering::Relaxed);
-        })?
-        else {
             return Ok(None);
+        }
+        if let Some(reader) = state.reader.take() {
+            state.reading = Some(self.read(order, reader, message, arrived));
+            return Ok(None);
+        }
+        let served = self.registry.catalog().find(&order.bundle)?.clone();
+        let begun = read_schema(&message, &self.limits).and_then(|sent| Opened::new(served.clone(), order.clone(), sent, self.limits));
+        let (opened, reader) = begun.inspect_err(|_| {
+            served.statistics.failed.fetch_add(1, Ordering::Relaxed);
+        })?;
+        state.reader = Some(reader);
+        Ok(Some(state.opened.insert(Arc::new(opened)).clone()))
+    }
+
+    /// Reads a message, here if that is quick.
+    fn read(&self, order: &Order, mut reader: Reader, message: FlightData, arrived: Instant) -> BoxFuture<'static, Result<Read, Failure>> {
+        let effort = Effort { stake: order.stake, deadline: self.deadline_of(order, arrived), bytes: message.data_body.len() as u64 };
+        let long = Reader::is_long(&message);
+        let work = move || {
+            let batch = reader.read(&message);
+            Read { reader, batch, attached: message.app_metadata, arrived }
         };
+        if !long {
+            return Box::pin(ready(Ok(work())));
+        }
+        let hands = self.hands.clone();
+        Box::pin(async move { aside(hands.as_ref(), effort, work).await })
+    }
+
+    /// Sets a batch on its way.
+    fn score(&self, state: &mut State, read: Read) -> Result<(), Failure> {
+        state.reader = Some(read.reader);
+        let Some(opened) = &state.opened else { return Ok(()) };
+        let read_batch = read.batch.inspect_err(|_| {
+            opened.served.statistics.failed.fetch_add(1, Ordering::Relaxed);
+        });
+        let Some(batch) = read_batch? else { return Ok(()) };
+        let kept = opened.kept(&batch)?;
         let scored = if batch.num_rows() == 0 {
             Box::pin(ready(Ok(Vec::new())))
         } else {
-            let left = |end: Instant| end.saturating_duration_since(arrived);
-            let limits: [Option<Duration>; 2] = [self.deadline.map(left), opened.order.timeout];
-            let call = Call { deadline: earliest(arrived, limits), stake: opened.order.stake, arrived };
+            let deadline = self.deadline_of(&opened.order, read.arrived);
+            let call = Call { deadline, stake: opened.order.stake, arrived: read.arrived };
             self.scoring.score(opened.served.clone(), batch.schema(), vec![batch], call)
         };
-        Ok(Some(Waiting { kept, attached: message.app_metadata, scored }))
+        state.waiting.push_back(Waiting { kept, attached: read.attached, scored });
+        Ok(())
+    }
+
+    fn deadline_of(&self, order: &Order, arrived: Instant) -> Option<Instant> {
+        let left: Option<Duration> = self.deadline.map(|end| end.saturating_duration_since(arrived));
+        earliest(arrived, [left, order.timeout])
     }
 
     fn broken(&self, status: &Status) -> Failure {
@@ -204,12 +187,32 @@ impl Session {
     }
 }
 
-impl Opened {
-    /// The kept columns and the scores as one batch.
-    fn answer(&self, kept: &RecordBatch, scored: &[RecordBatch]) -> Result<RecordBatch, Failure> {
-        let scored = concat_batches(&self.scored, scored).map_err(|error| internal(&error.to_string()))?;
-        let columns = kept.columns().iter().chain(scored.columns()).cloned().collect();
-        RecordBatch::try_new(self.answers.clone(), columns).map_err(|error| internal(&error.to_string()))
+impl State {
+    fn goes_on(&self) -> bool {
+        !self.ended || self.reading.is_some() || !self.waiting.is_empty()
+    }
+
+    fn has_room(&self, read_ahead: usize) -> bool {
+        !self.ended && self.reading.is_none() && self.waiting.len() < read_ahead.max(1)
+    }
+
+    /// Ends the taking in at the first failure.
+    fn note<T>(&mut self, result: Result<T, Failure>) -> Option<T> {
+        let failure = match result {
+            Ok(value) => return Some(value),
+            Err(failure) => failure,
+        };
+        self.ended = true;
+        self.failed.get_or_insert(failure);
+        None
+    }
+}
+
+/// What a future gives; without one, never anything.
+async fn ready_or_never<T>(future: Option<&mut BoxFuture<'static, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
     }
 }
 

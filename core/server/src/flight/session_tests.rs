@@ -9,9 +9,10 @@ use arrow_array::types::{Float64Type, Int8Type};
 use arrow_array::{ArrayRef, DictionaryArray, Float64Array, StringArray};
 use arrow_flight::{FlightDescriptor, PutResult};
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
-use sternpost_engine::model;
+use arrow_schema::SchemaRef;
 use sternpost_engine::scorer::Scorer;
 use sternpost_engine::spec::Spec;
+use sternpost_engine::{model, outputs};
 use sternpost_wire::scoring::{Rung, Stake};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio_stream::wrappers::ReceiverStream;
@@ -19,7 +20,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::super::answer::{Batches, Summary};
 use super::super::ipc;
 use super::*;
-use crate::catalog::Opened as Bundle;
+use crate::catalog::{Opened as Bundle, Served};
 
 const SPEC: &str = r#"{
     "contract": {"format": 1, "name": "Row", "columns": [{"name": "a", "type": "float", "nullable": true}]},
@@ -46,6 +47,8 @@ struct Doubles {
     calls: Mutex<Vec<Call>>,
     running: Arc<AtomicUsize>,
     most: AtomicUsize,
+    /// Pieces of long work.
+    taken: AtomicUsize,
 }
 
 impl Scoring for Doubles {
@@ -81,6 +84,19 @@ impl Scoring for Doubles {
     }
 }
 
+impl Hands for Doubles {
+    fn take(&self, _: Effort, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, Result<(), Failure>> {
+        self.taken.fetch_add(1, Ordering::SeqCst);
+        let thread = std::thread::spawn(work);
+        Box::pin(async move {
+            while !thread.is_finished() {
+                tokio::task::yield_now().await;
+            }
+            Ok(())
+        })
+    }
+}
+
 fn table(values: &[f64]) -> RecordBatch {
     let a: Float64Array = values.iter().map(|value| value.is_finite().then_some(*value)).collect();
     let id: DictionaryArray<Int8Type> = values.iter().map(|value| Some(if *value > 1.0 { "big" } else { "small" })).collect();
@@ -92,7 +108,7 @@ fn session(scoring: &Arc<Doubles>) -> Session {
     let registry = Arc::new(Registry::default());
     let scorer = Scorer::new(Spec::from_json(SPEC).unwrap(), None, Some(Arc::new(NoModel))).unwrap();
     registry.serve(Bundle { scorer: Arc::new(scorer), rung: Rung::Unspecified, probe: None });
-    Session { registry, scoring: scoring.clone(), limits: Limits::default(), deadline: None }
+    Session { registry, scoring: scoring.clone(), hands: scoring.clone(), limits: Limits::default(), deadline: None }
 }
 
 fn sent(command: &str, batches: &[RecordBatch]) -> Vec<Result<FlightData, Status>> {
@@ -111,7 +127,7 @@ fn sent(command: &str, batches: &[RecordBatch]) -> Vec<Result<FlightData, Status
 
 async fn exchange(session: Session, messages: Vec<Result<FlightData, Status>>) -> (Vec<(RecordBatch, Bytes)>, Result<(), Failure>) {
     let (out, mut answers): (_, Receiver<Result<FlightData, Status>>) = channel(1);
-    let run = tokio::spawn(async move { session.run(tokio_stream::iter(messages), Batches::new(out)).await });
+    let run = tokio::spawn(async move { session.run(tokio_stream::iter(messages), Batches::new(out, Arc::new(Doubles::default()))).await });
     let mut reader = None;
     let mut batches = Vec::new();
     while let Some(data) = answers.recv().await {
@@ -135,7 +151,7 @@ fn scores(batch: &RecordBatch) -> Vec<Option<f64>> {
 #[tokio::test]
 async fn every_batch_is_answered_by_one_in_order_with_what_was_kept() {
     let scoring = Arc::new(Doubles::default());
-    let tables = [vec![1.0, 2.0, f64::NAN], vec![], vec![3.0], (0..5000).map(f64::from).collect()].map(|values| table(&values));
+    let tables = [vec![1.0, 2.0, f64::NAN], vec![], vec![3.0], (0..20_000).map(f64::from).collect()].map(|values| table(&values));
     let command = r#"{"bundle": "doubled", "keep": ["id"], "stake": "advise", "timeout_ms": 60000}"#;
     let (answers, ended) = exchange(session(&scoring), sent(command, &tables)).await;
     assert_eq!(ended, Ok(()));
@@ -150,6 +166,7 @@ async fn every_batch_is_answered_by_one_in_order_with_what_was_kept() {
     let calls = scoring.calls.lock().unwrap();
     assert_eq!(calls.len(), 3, "a batch without rows needs no scorer");
     assert!(calls.iter().all(|call| call.stake == Stake::Advise && call.deadline.is_some_and(|end| end > call.arrived)));
+    assert_eq!(scoring.taken.load(Ordering::SeqCst), 1, "only the large batch is read by another thread");
     assert!(scoring.most.load(Ordering::SeqCst) <= Limits::default().read_ahead);
 }
 
@@ -196,7 +213,7 @@ async fn a_slow_reader_stops_the_reading() {
     let scoring = Arc::new(Doubles::default());
     let (feed, messages) = channel(1);
     let (out, mut answers) = channel(1);
-    let run = tokio::spawn(session(&scoring).run(ReceiverStream::new(messages), Batches::new(out)));
+    let run = tokio::spawn(session(&scoring).run(ReceiverStream::new(messages), Batches::new(out, Arc::new(Doubles::default()))));
     let tables: Vec<_> = (0..100).map(|number| table(&[f64::from(number)])).collect();
     let feeder = tokio::spawn(async move {
         for message in sent("", &tables) {
