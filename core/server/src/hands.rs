@@ -14,7 +14,7 @@ use sternpost_wire::scoring::Stake;
 use crate::engine_failure::internal;
 use crate::scoring::BoxFuture;
 
-/// How long a gigabyte of copying, checking and unpacking takes, roughly; only admission by predicted finish asks.
+/// Nanoseconds that a byte takes to be copied, checked or unpacked: a guess that only admission by predicted finish uses.
 const NS_PER_BYTE: u64 = 1;
 
 /// What some work is to whoever has to find it a place.

@@ -109,6 +109,24 @@ fn a_compressed_buffer_is_not_believed_what_it_says_of_its_size() {
 }
 
 #[test]
+fn buffers_that_claim_the_same_bytes_or_none_of_the_body_are_refused() {
+    let column = |value| Arc::new(Float64Array::from(vec![value; 1000])) as ArrayRef;
+    let sent = messages(&RecordBatch::try_from_iter([("a", column(1.0)), ("b", column(2.0))]).unwrap(), &plain());
+    assert!(read(&sent, &["a", "b"], Limits::default()).is_ok());
+    let header = sent[1].data_header.to_vec();
+    // The second column's values: they begin at byte 8000 and are 8000 bytes.
+    let place = header.windows(16).rposition(|bytes| bytes[..8] == 8000i64.to_le_bytes() && bytes[8..] == bytes[..8]).unwrap();
+    for (start, len) in [(0, sent[1].data_body.len() as i64), (16_000, 8000), (-8, 8), (0, -1), (i64::MAX, 8), (8, i64::MAX)] {
+        let mut header = header.clone();
+        header[place..place + 8].copy_from_slice(&i64::to_le_bytes(start));
+        header[place + 8..place + 16].copy_from_slice(&i64::to_le_bytes(len));
+        let damaged = [sent[0].clone(), FlightData { data_header: header.into(), ..sent[1].clone() }];
+        let failure = read(&damaged, &["a", "b"], Limits::default()).unwrap_err();
+        assert!(failure.code == Code::InvalidArgument && failure.message.contains("its buffers"), "{start}, {len}: {}", failure.message);
+    }
+}
+
+#[test]
 fn messages_out_of_order_are_refused() {
     let sent = messages(&table(10), &plain());
     let (schema, dictionary, batch) = (&sent[0], &sent[1], &sent[2]);
