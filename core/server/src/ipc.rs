@@ -1,8 +1,8 @@
 //! An Arrow IPC stream from a stranger, as batches of a contract's columns.
 //!
 //! What this module owes its callers:
-//! - no bytes make it panic, or allocate more than a few times their own number; the library's reader asserts that a message's buffers lie
-//!   within its body, so that is checked before it is asked, with every count and length;
+//! - no bytes make it panic, or allocate more than a few times their own number: the library's reader asserts that buffers lie within their
+//!   message and hold whole elements, so every count and length is checked before it is asked;
 //! - columns of the stream are the contract's, each of a type that the contract takes, before any batch is decoded;
 //! - values stay where they came in, unless they stand at a place that their type cannot be read from.
 
@@ -49,20 +49,25 @@ pub fn read(stream: &Bytes, contract: &Contract, max_rows: usize) -> Result<Batc
     read.unwrap_or_else(|_| Err(wrong("it is malformed")))
 }
 
-/// Whether a record batch or dictionary message may be handed to the library's reader: not compressed, all counts and lengths within
-/// `body` bytes and not over one another, at most `max_rows` rows, no column of another length (so none that is nested).
+/// Whether a record batch or dictionary message may be handed to the library's reader, which asserts much of what is checked here: not
+/// compressed; at most `max_rows` rows; no column of another length; exactly the buffers of its schema, within the body and not over one
+/// another, each a whole number of its elements; no string views that take long to look at.
 ///
 /// # Errors
 /// What is wrong.
-pub fn check(message: &Message<'_>, body: usize, max_rows: usize) -> Result<(), &'static str> {
-    let batch = match message.header_type() {
-        MessageHeader::RecordBatch => message.header_as_record_batch(),
+pub fn check(schema: &Schema, message: &Message<'_>, body: &[u8], max_rows: usize) -> Result<(), &'static str> {
+    let (batch, kinds, most) = match message.header_type() {
+        MessageHeader::RecordBatch => {
+            let kinds: Vec<_> = schema.fields().iter().map(|field| field.data_type()).collect();
+            (message.header_as_record_batch(), kinds, max_rows)
+        }
         MessageHeader::DictionaryBatch => {
             let dictionary = message.header_as_dictionary_batch().ok_or("a dictionary has no header")?;
             if dictionary.isDelta() {
                 return Err("a dictionary grows within the stream; send it whole, before the batches");
             }
-            dictionary.data()
+            // Every entry has an offset.
+            (dictionary.data(), vec![values_of(schema, dictionary.id()).ok_or("a dictionary belongs to no field")?], body.len())
         }
         _ => return Err("a message is neither a batch nor a dictionary"),
     };
@@ -71,9 +76,7 @@ pub fn check(message: &Message<'_>, body: usize, max_rows: usize) -> Result<(), 
         return Err("its buffers are compressed; send them as they are");
     }
     let rows = batch.length();
-    // A dictionary is not rows, but what it holds cannot be more than its body can, except for empty strings.
-    let limit = if message.header_type() == MessageHeader::RecordBatch { max_rows } else { body };
-    if !usize::try_from(rows).is_ok_and(|rows| rows <= limit) {
+    if !usize::try_from(rows).is_ok_and(|rows| rows <= most) {
         return Err("a batch says it has more rows than are allowed");
     }
     for node in batch.nodes().into_iter().flatten() {
@@ -81,25 +84,76 @@ pub fn check(message: &Message<'_>, body: usize, max_rows: usize) -> Result<(), 
             return Err("a column has another length than its batch");
         }
     }
-    let (mut buffers, mut bytes) = (0i64, 0i64);
+    let mut buffers = Vec::new();
     for buffer in batch.buffers().into_iter().flatten() {
-        let end = buffer.offset().checked_add(buffer.length());
-        let within =
-            buffer.offset() >= 0 && buffer.length() >= 0 && end.is_some_and(|end| usize::try_from(end).is_ok_and(|end| end <= body));
-        if !within {
-            return Err("a buffer lies outside of its message");
-        }
-        buffers += 1;
-        bytes = bytes.saturating_add(buffer.length());
+        let (start, len) = (usize::try_from(buffer.offset()), usize::try_from(buffer.length()));
+        let end = start.ok().zip(len.ok()).and_then(|(start, len)| Some((start, start.checked_add(len)?)));
+        buffers.push(end.and_then(|(start, end)| body.get(start..end)).ok_or("a buffer lies outside of its message")?);
     }
     // Buffers that overlap would be copied and validated once for each.
-    if !usize::try_from(bytes).is_ok_and(|bytes| bytes <= body) {
+    if buffers.iter().map(|buffer| buffer.len()).fold(0, usize::saturating_add) > body.len() {
         return Err("its buffers overlap");
     }
-    if batch.variadicBufferCounts().into_iter().flatten().any(|count| !(0..=buffers).contains(&count)) {
-        return Err("a column says it has more buffers than its batch");
+    let counts = batch.variadicBufferCounts().into_iter().flatten();
+    fitting(&kinds, &buffers, counts)?;
+    Ok(())
+}
+
+/// The type of a dictionary's entries.
+#[allow(deprecated)] // the reader finds a dictionary's type in this very way
+fn values_of(schema: &Schema, id: i64) -> Option<&DataType> {
+    match schema.fields_with_dict_id(id).first()?.data_type() {
+        DataType::Dictionary(_, values) => Some(values),
+        _ => None,
+    }
+}
+
+/// Buffers are those of columns of these types, and string views among them do not stand for too many bytes: every view is validated by
+/// itself, so views of one long text cost its length each.
+fn fitting(kinds: &[&DataType], buffers: &[&[u8]], mut counts: impl Iterator<Item = i64>) -> Result<(), &'static str> {
+    const OTHER: &str = "its buffers are not those of its schema";
+    let received: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+    let mut viewed = 0u64;
+    let mut buffers = buffers.iter();
+    for kind in kinds.iter().filter(|kind| ***kind != DataType::Null) {
+        buffers.next().ok_or(OTHER)?;
+        for width in widths(kind).ok_or(OTHER)? {
+            let buffer = buffers.next().ok_or(OTHER)?;
+            if buffer.len() % width != 0 {
+                return Err("a buffer ends within an element");
+            }
+            if **kind == DataType::Utf8View {
+                let lengths = buffer.chunks_exact(*width).filter_map(|view| view.first_chunk().copied().map(u32::from_le_bytes));
+                viewed = lengths.fold(viewed, |viewed, len| viewed.saturating_add(u64::from(len)));
+            }
+        }
+        if **kind == DataType::Utf8View {
+            let count = counts.next().and_then(|count| usize::try_from(count).ok()).filter(|count| *count <= buffers.len()).ok_or(OTHER)?;
+            buffers.by_ref().take(count).for_each(drop);
+        }
+    }
+    if buffers.next().is_some() || counts.next().is_some() {
+        return Err(OTHER);
+    }
+    if viewed / VIEWED > received as u64 {
+        return Err("its string views share so many bytes that looking at them takes too long; send strings");
     }
     Ok(())
+}
+
+/// Bytes of an element in each buffer of a column after its validity; nothing for a type that no column takes.
+fn widths(kind: &DataType) -> Option<&'static [usize]> {
+    Some(match kind {
+        DataType::Boolean | DataType::Int8 | DataType::UInt8 => &[1],
+        DataType::Int16 | DataType::UInt16 => &[2],
+        DataType::Int32 | DataType::UInt32 | DataType::Float32 => &[4],
+        DataType::Int64 | DataType::UInt64 | DataType::Float64 | DataType::Timestamp(_, _) => &[8],
+        DataType::Decimal128(_, _) | DataType::Utf8View => &[16],
+        DataType::Utf8 => &[4, 1],
+        DataType::LargeUtf8 => &[8, 1],
+        DataType::Dictionary(key, _) => return widths(key),
+        _ => return None,
+    })
 }
 
 fn decode(stream: &Bytes, contract: &Contract, max_rows: usize) -> Result<Batches, Failure> {
@@ -115,10 +169,7 @@ fn decode(stream: &Bytes, contract: &Contract, max_rows: usize) -> Result<Batche
     let mut read = Batches { schema: schema.clone(), batches: Vec::new(), rows: 0 };
     while let Some((message, body)) = next(&mut rest)? {
         let message = message.as_ref();
-        check(&message, body.len(), max_rows).map_err(wrong)?;
-        if views(&schema, &message, &body).is_none_or(|bytes| bytes / VIEWED > body.len() as u64) {
-            return Err(wrong("its string views share so many bytes that looking at them takes too long; send strings"));
-        }
+        check(&schema, &message, &body, max_rows).map_err(wrong)?;
         let body = if body.is_empty() { Buffer::default() } else { Buffer::from(body) };
         if let Some(dictionary) = message.header_as_dictionary_batch() {
             read_dictionary(&body, dictionary, &schema, &mut dictionaries, &message.version()).map_err(|error| unreadable(&error))?;
@@ -135,35 +186,6 @@ fn decode(stream: &Bytes, contract: &Contract, max_rows: usize) -> Result<Batche
         }
     }
     Ok(read)
-}
-
-/// Bytes that a checked batch's string views stand for; nothing if its buffers are not those of its schema. Every view is validated by
-/// itself, so views of one long string cost its length each.
-fn views(schema: &Schema, message: &Message<'_>, body: &[u8]) -> Option<u64> {
-    let Some(batch) = message.header_as_record_batch() else { return Some(0) };
-    let mut buffers = batch.buffers().into_iter().flatten();
-    let mut counts = batch.variadicBufferCounts().into_iter().flatten();
-    let mut total = 0u64;
-    for field in schema.fields() {
-        let skipped = match field.data_type() {
-            DataType::Null => continue,
-            DataType::Utf8 | DataType::LargeUtf8 => 2,
-            DataType::Utf8View => {
-                let views = buffers.nth(1)?;
-                let start = usize::try_from(views.offset()).ok()?;
-                let views = body.get(start..start.checked_add(usize::try_from(views.length()).ok()?)?)?;
-                let lengths = views.chunks_exact(16).filter_map(|view| view.first_chunk().copied().map(u32::from_le_bytes));
-                total = lengths.fold(total, |total, len| total.saturating_add(u64::from(len)));
-                match usize::try_from(counts.next()?).ok()? {
-                    0 => continue,
-                    count => count - 1,
-                }
-            }
-            _ => 1,
-        };
-        buffers.nth(skipped)?;
-    }
-    Some(total)
 }
 
 /// The refusal of too many rows, which no waiting makes fewer.
