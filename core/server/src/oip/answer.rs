@@ -62,6 +62,12 @@ pub fn fill(
     Ok(())
 }
 
+/// About how many bytes the wanted outputs take.
+pub fn size(wanted: &[Wanted], shape: Option<&Shape>, rows: usize) -> usize {
+    let of = |wanted: &Wanted| if wanted.output == Output::Scores { shape.map_or(1, |shape| shape.outputs) } else { 1 };
+    wanted.iter().map(of).fold(0, usize::saturating_add).saturating_mul(rows).saturating_mul(8)
+}
+
 /// An output's elements, and how many a row has.
 fn elements(wanted: Wanted, shape: Option<&Shape>, batches: &[RecordBatch], rows: usize) -> Result<(Elements, usize), Failure> {
     let classes = shape.map_or(1, |shape| shape.outputs);

@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use prost::Message;
 use sternpost_wire::failure::{Failure, Reason};
 use sternpost_wire::inference::infer_parameter::ParameterChoice;
 use sternpost_wire::inference::{InferParameter, ModelInferRequest, ModelInferResponse};
 use tonic::Code;
 
-use super::parameters::Parameters;
 use super::refusal::{bad, quoted};
-use super::service::{Parts, TypedResponse};
+use super::service::{Options, Parts, TypedResponse};
 use super::wanted::Wanted;
 use super::{answer, describe, parameters, tensors, wanted};
 use crate::catalog::Served;
 use crate::deadline::earliest;
+use crate::hands::{Effort, aside};
 use crate::ipc::Batches;
 use crate::scoring::{Call, Timing};
 
@@ -28,13 +29,15 @@ pub struct Context {
     pub deadline: Option<Instant>,
 }
 
-/// A request that was understood.
+/// A request whose inputs were read.
 struct Understood {
-    parameters: Parameters,
     wanted: Vec<Wanted>,
     batches: Batches,
     typed: bool,
 }
+
+/// Reading or writing more bytes than these takes tens of microseconds, and is done by others than the thread that answers single rows.
+const LONG: usize = 128 << 10;
 
 /// Scores the rows of a request.
 ///
@@ -52,17 +55,22 @@ pub async fn infer(parts: &Parts, request: ModelInferRequest, context: Context) 
         served.statistics.failed.fetch_add(1, Relaxed);
         failure
     };
-    let Understood { parameters, wanted, batches, typed } = understand(parts, &served, request).map_err(refused)?;
-    let own = earliest(context.arrived, [parameters.timeout]);
-    let deadline = own.into_iter().chain(context.deadline).min();
-    let handed_over = Instant::now();
-    if deadline.is_some_and(|deadline| deadline <= handed_over) {
+    let parameters = parameters::read(&request.parameters).map_err(refused)?;
+    let deadline = earliest(context.arrived, [parameters.timeout]).into_iter().chain(context.deadline).min();
+    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
         return Err(refused(Failure::new(Code::DeadlineExceeded, Reason::Deadline, "the time limit was over before the rows could run")));
     }
+    let by_size = |bytes: usize| Effort { stake: parameters.stake, deadline, bytes: bytes as u64 };
+    let size = request.encoded_len();
+    let reading = {
+        let (served, options) = (served.clone(), parts.options);
+        move || understand(options, &served, request)
+    };
+    let understood = if size > LONG { aside(&*parts.hands, by_size(size), reading).await.flatten() } else { reading() };
+    let Understood { wanted, batches: Batches { schema, batches, rows }, typed } = understood.map_err(refused)?;
+    let handed_over = Instant::now();
     let call = Call { deadline, stake: parameters.stake, arrived: context.arrived };
-    let Batches { schema, batches, rows } = batches;
     let scored = parts.scoring.score(served.clone(), schema, batches, call).await?;
-    answer::fill(&mut response, &wanted, served.scorer.shape(), &scored, rows, typed)?;
     let timing = scored.first().and_then(|batch| Timing::of(batch.schema_ref())).unwrap_or_else(|| Timing {
         queue: handed_over.saturating_duration_since(context.arrived),
         run: handed_over.elapsed(),
@@ -72,15 +80,19 @@ pub async fn infer(parts: &Parts, request: ModelInferRequest, context: Context) 
     if parameters.tells_final {
         put(&mut response, "triton_final_response", ParameterChoice::BoolParam(true));
     }
-    Ok(response)
+    let size = answer::size(&wanted, served.scorer.shape(), rows);
+    let writing = {
+        let served = served.clone();
+        move || answer::fill(&mut response, &wanted, served.scorer.shape(), &scored, rows, typed).map(|()| response)
+    };
+    if size > LONG { aside(&*parts.hands, by_size(size), writing).await.flatten() } else { writing() }
 }
 
-fn understand(parts: &Parts, served: &Served, request: ModelInferRequest) -> Result<Understood, Failure> {
-    let parameters = parameters::read(&request.parameters)?;
+fn understand(options: Options, served: &Served, request: ModelInferRequest) -> Result<Understood, Failure> {
     let wanted = wanted::read(served.scorer.shape(), &request.outputs)?;
-    let typed = parts.options.typed_response == TypedResponse::Mirror && request.raw_input_contents.is_empty();
-    let batches = tensors::read(served.scorer.contract(), request.inputs, request.raw_input_contents, parts.options.max_rows)?;
-    Ok(Understood { parameters, wanted, batches, typed })
+    let typed = options.typed_response == TypedResponse::Mirror && request.raw_input_contents.is_empty();
+    let batches = tensors::read(served.scorer.contract(), request.inputs, request.raw_input_contents, options.max_rows)?;
+    Ok(Understood { wanted, batches, typed })
 }
 
 /// Which bundle answered, how far it is trusted, and where the time went.

@@ -14,6 +14,7 @@ use super::stream::{Replies, replies};
 use super::{describe, repository, stats};
 use crate::catalog::Registry;
 use crate::deadline::{Arrived, earliest, grpc_timeout};
+use crate::hands::Hands;
 use crate::operator::Operator;
 use crate::scoring::Scoring;
 
@@ -50,6 +51,8 @@ pub struct Parts {
     pub registry: Arc<Registry>,
     /// Who scores.
     pub scoring: Arc<dyn Scoring>,
+    /// Who reads and writes large messages.
+    pub hands: Arc<dyn Hands>,
     /// Who may change what is served.
     pub operator: Arc<dyn Operator>,
     /// Whether the server as a whole is ready.

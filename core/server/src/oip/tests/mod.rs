@@ -25,6 +25,7 @@ use tonic::Code;
 use super::service::{Inference, Options, Parts};
 use crate::catalog::{Opened, Registry, Served};
 use crate::engine_failure;
+use crate::hands::{Effort, Hands};
 use crate::operator::Operator;
 use crate::scoring::{BoxFuture, Call, Scoring, Timing};
 
@@ -141,6 +142,20 @@ pub fn scored(scores: &[Option<f64>], classes: Option<&[String]>, reasons: &[Vec
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
+/// Does long work at once, and counts it.
+#[derive(Default)]
+pub struct Willing(pub Mutex<Vec<u64>>);
+
+impl Hands for Willing {
+    fn take(&self, effort: Effort, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, Result<(), Failure>> {
+        self.0.lock().unwrap().push(effort.bytes);
+        Box::pin(async move {
+            work();
+            Ok(())
+        })
+    }
+}
+
 /// Notes what it was told; knows one bundle.
 #[derive(Default)]
 pub struct Noting(pub Mutex<Vec<String>>);
@@ -164,14 +179,22 @@ pub struct World {
     pub registry: Arc<Registry>,
     pub scoring: Arc<Counting>,
     pub operator: Arc<Noting>,
+    pub hands: Arc<Willing>,
 }
 
 pub fn world(task: &str, scoring: Counting, options: Options) -> World {
     let (registry, scoring, operator) = (Arc::new(Registry::default()), Arc::new(scoring), Arc::new(Noting::default()));
+    let hands = Arc::new(Willing::default());
     registry.serve(Opened { scorer: scorer("ride", task), rung: Rung::Advise, probe: None });
-    let parts =
-        Parts { registry: registry.clone(), scoring: scoring.clone(), operator: operator.clone(), ready: Box::new(|| true), options };
-    World { inference: Inference::new(parts), registry, scoring, operator }
+    let parts = Parts {
+        registry: registry.clone(),
+        scoring: scoring.clone(),
+        hands: hands.clone(),
+        operator: operator.clone(),
+        ready: Box::new(|| true),
+        options,
+    };
+    World { inference: Inference::new(parts), registry, scoring, operator, hands }
 }
 
 pub fn parameter(choice: ParameterChoice) -> InferParameter {

@@ -97,6 +97,20 @@ async fn no_rows_are_a_request() {
 }
 
 #[tokio::test]
+async fn large_messages_are_read_and_written_aside() {
+    let world = plain();
+    client(&world).model_infer(request(100)).await.unwrap();
+    assert!(world.hands.0.lock().unwrap().is_empty());
+    let response = client(&world).model_infer(request(10_000)).await.unwrap().into_inner();
+    assert_eq!((response.outputs[0].shape[0], response.raw_output_contents[0].len()), (10_000, 80_000));
+    assert!(world.hands.0.lock().unwrap().iter().all(|bytes| *bytes > 200_000));
+    assert_eq!(world.hands.0.lock().unwrap().len(), 2, "once to read, once to write");
+    let mut wrong = request(10_000);
+    wrong.inputs[0].name = "distanz".to_owned();
+    assert_eq!(code(client(&world).model_infer(wrong).await), Code::InvalidArgument);
+}
+
+#[tokio::test]
 async fn where_the_time_went_is_told_by_who_knows() {
     let timing = Timing { queue: Duration::from_micros(12), run: Duration::from_micros(345), rows: 77 };
     let world = world("binary", Counting { timing: Some(timing), ..Counting::default() }, Options::default());
