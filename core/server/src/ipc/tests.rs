@@ -17,8 +17,10 @@ fn contract() -> Contract {
     Contract::from_json(json).unwrap()
 }
 
+type Columns = Vec<(&'static str, ArrayRef)>;
+
 /// The columns around a column `c`.
-fn around(c: ArrayRef) -> Vec<(&'static str, ArrayRef)> {
+fn around(c: ArrayRef) -> Columns {
     let rows = 0..c.len();
     let x: Float64Array = rows.clone().map(|row| (row % 3 > 0).then_some(row as f64)).collect();
     let b: BooleanArray = rows.clone().map(|row| (row % 2 > 0).then_some(row % 3 > 0)).collect();
@@ -84,7 +86,7 @@ fn what_is_written_is_read() {
 fn fields_are_the_columns_and_of_their_types() {
     let x = || Arc::new(Float64Array::from(vec![1.0])) as ArrayRef;
     let c = || Arc::new(StringArray::from(vec!["red"])) as ArrayRef;
-    let other = |change: &dyn Fn(&mut Vec<(&'static str, ArrayRef)>)| {
+    let other = |change: &dyn Fn(&mut Columns)| {
         let mut columns = around(c());
         change(&mut columns);
         refusal(stream(&[RecordBatch::try_from_iter(columns).unwrap()]))
