@@ -13,6 +13,7 @@ mod fork;
 mod gate;
 mod model;
 mod reading;
+mod server;
 mod tables;
 
 /// The compiled core of sternpost.
@@ -26,6 +27,8 @@ mod _core {
     use super::engine::Engine;
     #[pymodule_export]
     use super::model::{Model, init_onnxruntime};
+    #[pymodule_export]
+    use super::server::{Server, log_to_stderr};
 
     /// Name and address of every C function that compiled features may call.
     #[pyfunction]

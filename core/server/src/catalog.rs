@@ -7,15 +7,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sternpost_engine::scorer::Scorer;
+use sternpost_engine::worker::Worker;
 use sternpost_wire::failure::{Failure, Reason};
 use sternpost_wire::schema;
 use sternpost_wire::scoring::Rung;
 use tonic::Code;
 
+use crate::engine_failure;
+use crate::lane::BLOCK_ROWS;
+use crate::probe::Probe;
 use crate::statistics::Statistics;
 
+/// Times that a probe is scored before a bundle counts as warm.
+const WARMING: usize = 3;
+
 /// One bundle, opened and proved, ready to score.
-#[derive(Debug)]
 pub struct Served {
     /// The bundle's name.
     pub name: String,
@@ -31,15 +37,8 @@ pub struct Served {
     pub probe: Option<Probe>,
     /// What was done with it.
     pub statistics: Statistics,
-}
-
-/// A golden row and its score.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Probe {
-    /// The row, packed.
-    pub packed: Vec<u8>,
-    /// Bits of its score.
-    pub score_bits: u64,
+    /// Buffers and sessions, ready for threads to take over: opening one takes milliseconds that no row should wait for.
+    spare: Mutex<Vec<Worker>>,
 }
 
 /// A bundle that was opened and proved.
@@ -84,12 +83,59 @@ pub struct View {
     catalog: Arc<Catalog>,
 }
 
+impl std::fmt::Debug for Served {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Served").field("name", &self.name).field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
 impl Served {
-    /// A bundle under its name.
+    /// A bundle under its name, not warm yet.
     pub fn new(opened: Opened, version: u64) -> Self {
         let Opened { scorer, rung, probe } = opened;
         let schema = schema::digest(scorer.contract());
-        Self { name: scorer.bundle().name.clone(), version, schema, rung, scorer, probe, statistics: Statistics::default() }
+        let (name, statistics) = (scorer.bundle().name.clone(), Statistics::default());
+        Self { name, version, schema, rung, scorer, probe, statistics, spare: Mutex::default() }
+    }
+
+    /// Opens buffers and sessions for so many threads and scores the probe with each, so that the first row finds everything warm.
+    ///
+    /// # Errors
+    /// `INTERNAL` if a session cannot be opened or the probe gets another score than it should.
+    pub fn warm(&self, threads: usize) -> Result<(), Failure> {
+        for _ in 0..threads {
+            let mut worker = self.open()?;
+            for _ in 0..WARMING {
+                if !self.probe(&mut worker) {
+                    return Err(engine_failure::internal(&format!("bundle {}: a golden row did not get its score", self.name)));
+                }
+            }
+            self.retire(worker);
+        }
+        Ok(())
+    }
+
+    /// Buffers and a session for one thread.
+    ///
+    /// # Errors
+    /// `INTERNAL` if none is spare and no session can be opened.
+    pub fn worker(&self) -> Result<Worker, Failure> {
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        spare.map_or_else(|| self.open(), Ok)
+    }
+
+    /// Takes buffers and session back; they go where the last holder of this bundle goes, not on the thread that used them.
+    pub fn retire(&self, worker: Worker) {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+    }
+
+    /// Whether a golden row still gets its score.
+    pub fn probe(&self, worker: &mut Worker) -> bool {
+        self.probe.as_ref().is_none_or(|probe| probe.holds(&self.scorer, worker))
+    }
+
+    fn open(&self) -> Result<Worker, Failure> {
+        self.scorer.worker(BLOCK_ROWS).map_err(|error| engine_failure::failure(&error))
     }
 
     /// Content digest of the bundle.
@@ -148,23 +194,23 @@ impl Registry {
 
     /// Serves a bundle from now on, in place of one of the same name, which is handed back so that the caller can free it where that
     /// hurts nobody.
-    pub fn serve(&self, opened: Opened) -> (Arc<Served>, Option<Arc<Served>>) {
+    pub fn serve(&self, served: Served) -> Option<Arc<Served>> {
         self.change(|bundles, troubles| {
-            let name = &opened.scorer.bundle().name;
-            troubles.retain(|trouble| trouble.name != *name);
-            let place = bundles.iter().position(|served| served.name == *name);
-            let version = place.map_or(1, |place| bundles[place].version + 1);
-            let served = Arc::new(Served::new(opened, version));
-            let old = match place {
-                Some(place) => Some(std::mem::replace(&mut bundles[place], served.clone())),
+            troubles.retain(|trouble| trouble.name != served.name);
+            match bundles.iter_mut().find(|other| other.name == served.name) {
+                Some(place) => Some(std::mem::replace(place, Arc::new(served))),
                 None => {
-                    bundles.push(served.clone());
+                    bundles.push(Arc::new(served));
                     bundles.sort_by(|one, other| one.name.cmp(&other.name));
                     None
                 }
-            };
-            (served, old)
+            }
         })
+    }
+
+    /// The version that the next bundle of a name gets.
+    pub fn next_version(&self, name: &str) -> u64 {
+        self.catalog().bundles().iter().find(|served| served.name == name).map_or(1, |served| served.version + 1)
     }
 
     /// Serves a bundle no longer; hands it back if it was there.

@@ -8,6 +8,7 @@
 #![deny(unsafe_code)]
 
 pub mod access;
+pub mod asks;
 pub mod batch;
 pub mod catalog;
 pub mod clock;
@@ -27,9 +28,11 @@ mod listen;
 mod monitoring;
 pub mod oip;
 pub mod operator;
+pub mod probe;
 pub mod scoring;
 pub mod server;
 mod services;
+mod settings;
 mod site;
 pub mod statistics;
 mod thread;

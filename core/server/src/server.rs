@@ -8,22 +8,29 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::access::Access;
-use crate::catalog::Registry;
+use sternpost_wire::failure::Failure;
+
+use crate::catalog::{Opened, Registry, Served, Trouble};
 use crate::clock::Clock;
 use crate::config::{Address, Config};
 use crate::front::Front;
 use crate::health::Health;
 use crate::lane::{Lane, Pulse};
 use crate::listen::Listener;
+use crate::operator::Operator;
 use crate::services::{self, Parts};
 use crate::site::Phase;
 use crate::thread::{Shared, Thread};
 use crate::tls::Certificate;
 
+/// How long an old bundle is kept for those who still use it, a long batch at most, before the last of them frees it.
+const LETTING_GO: Duration = Duration::from_secs(10);
+
 /// A server that runs on threads of its own.
 pub struct Server {
     addresses: Vec<Address>,
     http: Option<SocketAddr>,
+    registry: Arc<Registry>,
     threads: Arc<[Thread]>,
     front: Mutex<Option<JoinHandle<()>>>,
     phase: watch::Sender<Phase>,
@@ -37,7 +44,7 @@ impl Server {
     ///
     /// # Errors
     /// A sentence for whoever started it.
-    pub fn start(config: Config, registry: Arc<Registry>) -> Result<Self, String> {
+    pub fn start(config: Config, registry: Arc<Registry>, operator: Arc<dyn Operator>) -> Result<Self, String> {
         if let Some(address) = config.listen.iter().find(|address| !address.is_local() && config.tls.is_none() && !config.insecure) {
             return Err(format!(
                 "{address} can be reached from elsewhere and there is no certificate; give one, listen on 127.0.0.1, or say that this is meant to be insecure"
@@ -48,7 +55,7 @@ impl Server {
         let certificate = config.tls.clone().map(Certificate::read).transpose()?;
         let tls = certificate.as_ref().map(Certificate::settings).transpose()?;
         let config = Arc::new(config);
-        let (routes, reporter) = services::routes(&Parts { config: config.clone(), registry: registry.clone() })
+        let (routes, reporter) = services::routes(&Parts { config: config.clone(), registry: registry.clone(), operator })
             .map_err(|error| format!("the services cannot be described: {error}"))?;
         let addresses = listeners.iter().map(Listener::address).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
         let http = match http {
@@ -67,7 +74,7 @@ impl Server {
             most: config.connections,
             health: health.clone(),
             reporter,
-            registry,
+            registry: registry.clone(),
             certificate,
             phase: phases,
         };
@@ -77,7 +84,17 @@ impl Server {
             .name("sternpost-front".to_owned())
             .spawn(move || front.run(&runtime, listeners, http))
             .map_err(failed)?;
-        Ok(Self { addresses, http: http_address, threads, front: Mutex::new(Some(front)), phase, health, clock, busy: config.busy_poll })
+        Ok(Self {
+            addresses,
+            http: http_address,
+            registry,
+            threads,
+            front: Mutex::new(Some(front)),
+            phase,
+            health,
+            clock,
+            busy: config.busy_poll,
+        })
     }
 
     /// Where gRPC is spoken, with the ports that the system chose.
@@ -88,6 +105,34 @@ impl Server {
     /// Where metrics and health are served.
     pub fn http(&self) -> Option<SocketAddr> {
         self.http
+    }
+
+    /// Serves a bundle in place of one of the same name: opens and warms it here, on the caller's thread, swaps, waits until no thread uses
+    /// the old one any more, and frees that here too. Gives the version.
+    ///
+    /// # Errors
+    /// Why the bundle is not served; the old one then still is, and the catalog says why.
+    pub fn serve(&self, opened: Opened) -> Result<u64, Failure> {
+        let version = self.registry.next_version(&opened.scorer.bundle().name);
+        let served = Served::new(opened, version);
+        if let Err(failure) = served.warm(self.threads.len()) {
+            self.registry.trouble(Trouble { name: served.name.clone(), reason: failure.message.clone() });
+            return Err(failure);
+        }
+        if let Some(old) = self.registry.serve(served) {
+            release(old);
+        }
+        Ok(version)
+    }
+
+    /// Serves a bundle no longer; false if it was not served.
+    pub fn withdraw(&self, name: &str) -> bool {
+        self.registry.withdraw(name).map(release).is_some()
+    }
+
+    /// What is served.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
     }
 
     /// The state of health.
@@ -157,6 +202,14 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.end();
         self.join();
+    }
+}
+
+/// Frees a bundle once nobody uses it, on this thread. Threads let go of it with their next row or tick.
+fn release(old: Arc<Served>) {
+    let until = Instant::now() + LETTING_GO;
+    while Arc::strong_count(&old) > 1 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

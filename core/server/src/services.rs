@@ -13,6 +13,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::catalog::{Registry, Served};
 use crate::config::Config;
+use crate::operator::Operator;
 
 /// What the services answer from.
 pub struct Parts {
@@ -20,6 +21,8 @@ pub struct Parts {
     pub config: Arc<Config>,
     /// What is served.
     pub registry: Arc<Registry>,
+    /// Who changes what is served.
+    pub operator: Arc<dyn Operator>,
 }
 
 /// The services, and the reporter that tells their health.
