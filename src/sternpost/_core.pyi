@@ -12,7 +12,17 @@ from typing import Any, Final, Protocol, final
 import pyarrow as pa
 from typing_extensions import Buffer
 
-__all__ = ["Decision", "Engine", "Model", "Violation", "__version__", "init_onnxruntime", "math_symbols"]
+__all__ = [
+    "Decision",
+    "Engine",
+    "Model",
+    "Server",
+    "Violation",
+    "__version__",
+    "init_onnxruntime",
+    "log_to_stderr",
+    "math_symbols",
+]
 
 __version__: Final[str]
 
@@ -152,3 +162,48 @@ class Engine:
 
         A refused row is the canonical NaN in every place; without a model the second part is one column of it.
         """
+
+def log_to_stderr(form: str = "text", level: str = "info") -> None:
+    """Write the core's log to stderr, as "text" or "json" lines of a level; later calls change nothing.
+
+    UsageError for another form or level.
+    """
+
+@final
+class Server:
+    """A running server; rows never come by the interpreter. ForkError in a child of the process that made it."""
+
+    def __new__(cls, settings: str, bundles: list[tuple[Engine, _ArrowStream | _ArrowArray]]) -> Server:
+        """Serve engines, each with its golden rows, by JSON settings. UsageError for settings that do not fit."""
+
+    @property
+    def addresses(self) -> list[str]: ...
+    @property
+    def http(self) -> str | None: ...
+    @property
+    def trouble(self) -> str | None: ...
+    @property
+    def bundles(self) -> list[tuple[str, int, str]]: ...
+    def wait(self, seconds: float) -> tuple[str, str] | None:
+        """The next wish, ("load" or "unload", name), to be answered before the next; None after `seconds`."""
+
+    def answer(self, refusal: str | None = None) -> None:
+        """Answer the last wish: fulfilled, or why not."""
+
+    def serve(self, engine: Engine, golden: _ArrowStream | _ArrowArray) -> int:
+        """Serve an engine in place of one of the same bundle name; its version. UsageError when it cannot be served."""
+
+    def withdraw(self, name: str) -> bool:
+        """Serve a bundle no longer."""
+
+    def report_trouble(self, name: str, reason: str) -> None:
+        """Say of a bundle why it is not served, or not in its newest form."""
+
+    def announce_end(self) -> None:
+        """Tell health that the end is near, and go on."""
+
+    def drain(self, seconds: float) -> bool:
+        """Take nothing new and finish what is there; whether all was finished in time."""
+
+    def end(self) -> None:
+        """End now and wait for the threads."""

@@ -7,4 +7,7 @@ read_ahead   a few batches in advance, in one background thread
 files        all input files as one stream of batches with one schema
 outputs      an output that appears whole or not at all
 batch        files of rows in, files of scores out
+server       bundles behind gRPC, in this process
+shelf        which files a server's bundles are, and which of them changed
+supervise    a server from its first signal to its last
 """

@@ -1,0 +1,126 @@
+"""sternpost serve: bundles behind gRPC."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sternpost.cli.options import RequireSignature, TrustedKeys
+from sternpost.errors import UsageError
+
+if TYPE_CHECKING:
+    from sternpost.serve.server import Server
+
+NAME = "serve"
+_SCORE_TOKENS, _ADMIN_TOKENS = "STERNPOST_SCORE_TOKENS", "STERNPOST_ADMIN_TOKENS"
+
+
+def run(
+    bundles: Annotated[
+        list[Path],
+        typer.Argument(metavar="BUNDLE...", help="Bundle files, or folders of *.sbundle files.", show_default=False),
+    ],
+    *,
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--listen", metavar="ADDRESS", help="HOST:PORT or unix:PATH; may be repeated. Default: 127.0.0.1:8500."
+        ),
+    ] = None,
+    http: Annotated[
+        str, typer.Option("--http", metavar="HOST:PORT", help="Metrics and health over HTTP; none for nowhere.")
+    ] = "127.0.0.1:8501",
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, max=1024, help="Row threads. Default: every CPU.")
+    ] = None,
+    batch_threads: Annotated[
+        int | None, typer.Option("--batch-threads", min=1, max=1024, help="Batch threads. Default: every CPU.")
+    ] = None,
+    queue_rows: Annotated[int | None, typer.Option("--queue-rows", min=1, help="Rows that may wait, a thread.")] = None,
+    queue_wait_ms: Annotated[
+        int | None, typer.Option("--queue-wait-ms", min=1, help="Longest predicted wait of a row without a deadline.")
+    ] = None,
+    connections: Annotated[int | None, typer.Option("--connections", min=1, help="Connections at once.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", metavar="PEM", help="Certificate chain.")] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", metavar="PEM", help="Its private key.")] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option("--tls-client-ca", metavar="PEM", help="Only clients certified by these may connect.")
+    ] = None,
+    admin_name: Annotated[
+        list[str] | None, typer.Option("--admin-name", help="A name in client certificates that may load and unload.")
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen publicly without a certificate, on purpose.")
+    ] = False,
+    busy_poll: Annotated[
+        bool, typer.Option("--busy-poll", help="Row threads never sleep; for CPUs that do nothing else.")
+    ] = False,
+    raw_answers: Annotated[
+        bool, typer.Option("--raw-answers", help="Answer tensors raw even when they were asked typed.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch/--no-watch", help="Take over bundle files as they change, each second.")
+    ] = True,
+    lame_s: Annotated[
+        float, typer.Option("--lame", min=0, help="Seconds told as not serving before the drain begins.")
+    ] = 0.0,
+    drain_s: Annotated[float, typer.Option("--drain", min=0, help="Seconds for what is on its way at the end.")] = 30.0,
+    log_form: Annotated[str, typer.Option("--log-form", help="text or json, on stderr.")] = "text",
+    log_level: Annotated[str, typer.Option("--log-level", help="error, warn, info or debug.")] = "info",
+    require_signature: RequireSignature = False,
+    trusted_key: TrustedKeys = None,
+) -> None:
+    """Serve bundles over gRPC until SIGTERM. Prints one line of JSON with the addresses when ready.
+
+    Bearer tokens come from the environment, separated by commas: STERNPOST_SCORE_TOKENS may score,
+    STERNPOST_ADMIN_TOKENS may also load and unload.
+    """
+    from sternpost._core import log_to_stderr
+    from sternpost.serve.server import ServerSettings, Tls
+    from sternpost.serve.shelf import Shelf
+    from sternpost.serve.supervise import Manners, supervise
+
+    if (tls_cert is None) != (tls_key is None):
+        raise UsageError("a certificate and its key go together; give both --tls-cert and --tls-key")
+    if tls_client_ca is not None and tls_cert is None:
+        raise UsageError("--tls-client-ca needs --tls-cert and --tls-key")
+    tls = None
+    if tls_cert is not None and tls_key is not None:
+        tls = Tls(str(tls_cert), str(tls_key), None if tls_client_ca is None else str(tls_client_ca))
+    settings = ServerSettings(
+        listen=tuple(listen or ("127.0.0.1:8500",)),
+        http=None if http == "none" else http,
+        threads=threads,
+        batch_threads=batch_threads,
+        queue_rows=queue_rows,
+        queue_wait_ms=queue_wait_ms,
+        connections=connections,
+        tls=tls,
+        score_tokens=_tokens(_SCORE_TOKENS),
+        admin_tokens=_tokens(_ADMIN_TOKENS),
+        admin_names=tuple(admin_name or ()),
+        insecure=insecure,
+        busy_poll=busy_poll,
+        raw_answers=raw_answers,
+    )
+    log_to_stderr(log_form, log_level)
+    shelf = Shelf(bundles, require_signature, tuple(trusted_key or ()))
+    manners = Manners(watch_s=1.0 if watch else None, lame_s=lame_s, drain_s=drain_s)
+    if not supervise(shelf, settings, manners, _tell):
+        typer.echo("sternpost: calls on their way were cut off", err=True)
+
+
+def _tokens(variable: str) -> tuple[str, ...]:
+    return tuple(token.strip() for token in os.environ.get(variable, "").split(",") if token.strip())
+
+
+def _tell(server: Server) -> None:
+    bundles = [{"name": name, "version": version, "digest": digest} for name, version, digest in server.bundles]
+    line = {"listen": server.addresses, "http": server.http, "bundles": bundles, "pid": os.getpid()}
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()

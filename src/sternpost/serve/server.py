@@ -1,0 +1,116 @@
+"""A server in this process: bundles behind gRPC, scored on threads of its own that never ask the interpreter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from types import TracebackType
+from typing import Self
+
+from sternpost import _core
+from sternpost.bundle import Bundle
+from sternpost.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Tls:
+    """PEM files; with `client_authorities` a client without a certificate of theirs is turned away."""
+
+    certificate: str
+    key: str
+    client_authorities: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """Everything a server is told. None leaves a bound at its default; docs/serving.md lists them."""
+
+    listen: Sequence[str] = ("127.0.0.1:8500",)
+    http: str | None = "127.0.0.1:8501"
+    threads: int | None = None
+    batch_threads: int | None = None
+    queue_rows: int | None = None
+    queue_bytes: int | None = None
+    queue_wait_ms: int | None = None
+    connections: int | None = None
+    streams: int | None = None
+    row_bytes: int | None = None
+    message_bytes: int | None = None
+    batch_rows: int | None = None
+    patience_ms: int | None = None
+    idle_ms: int | None = None
+    tls: Tls | None = None
+    score_tokens: Sequence[str] = ()
+    admin_tokens: Sequence[str] = ()
+    admin_names: Sequence[str] = ()
+    insecure: bool = False
+    busy_poll: bool = False
+    raw_answers: bool = False
+
+    def to_json(self) -> str:
+        """As the core reads it."""
+        return json.dumps({name: value for name, value in asdict(self).items() if value is not None})
+
+
+class Server:
+    """Starts serving when made; `close` ends it. Port 0 lets the system choose; `addresses` tells what it chose.
+
+    Scoring, health, reflection, the Open Inference Protocol and Arrow Flight share the port. Raises UsageError for
+    settings that do not fit this machine, ModelError for a bundle whose model cannot run.
+    """
+
+    def __init__(self, bundles: Bundle | Sequence[Bundle], settings: ServerSettings | None = None) -> None:
+        given = [bundles] if isinstance(bundles, Bundle) else list(bundles)
+        names = [bundle.name for bundle in given]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise UsageError(f"two bundles are named {twice}; serve one of the two")
+        settings = settings or ServerSettings()
+        self._core = _core.Server(settings.to_json(), [(bundle._engine, bundle.golden.rows) for bundle in given])
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where gRPC is spoken, as `HOST:PORT` or `unix:PATH`."""
+        return self._core.addresses
+
+    @property
+    def http(self) -> str | None:
+        """Where `/metrics`, `/healthz` and `/readyz` are."""
+        return self._core.http
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the server is not ready; None when every thread has just scored a golden row of every bundle."""
+        return self._core.trouble
+
+    @property
+    def bundles(self) -> list[tuple[str, int, str]]:
+        """Name, version (how many bundles of this name were served) and digest of what is served."""
+        return self._core.bundles
+
+    def serve(self, bundle: Bundle) -> int:
+        """Serve a bundle in place of one of the same name, once it is warm; returns its version.
+
+        Calls on their way are answered by the bundle that they came for. Raises UsageError when the bundle cannot be
+        served; the old one then still is.
+        """
+        return self._core.serve(bundle._engine, bundle.golden.rows)
+
+    def withdraw(self, name: str) -> bool:
+        """Serve a bundle no longer; False when it was not served."""
+        return self._core.withdraw(name)
+
+    def drain(self, seconds: float = 30.0) -> bool:
+        """Take nothing new, finish what is there; whether all was finished in time."""
+        return self._core.drain(seconds)
+
+    def close(self) -> None:
+        """End now; calls on their way are cut off. After `drain` there are none."""
+        self._core.end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
