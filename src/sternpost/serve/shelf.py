@@ -50,7 +50,7 @@ class Shelf:
             yield from sorted(source.glob(f"*{SUFFIX}")) if source.is_dir() else [source]
 
     def open(self, path: Path) -> Bundle:
-        """Open one and remember what it was. Raises as `open_bundle`; what failed is not tried again until it changes."""
+        """Open one and remember what it was. Raises as `open_bundle`; what failed waits for its file to change."""
         stamp = _stamp(path)
         if stamp is not None:
             self._seen[path] = stamp
