@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::access::Access;
+use crate::batch::{self, Pool};
 use sternpost_wire::failure::Failure;
 
 use crate::catalog::{Opened, Registry, Served, Trouble};
@@ -32,6 +33,7 @@ pub struct Server {
     http: Option<SocketAddr>,
     registry: Arc<Registry>,
     threads: Arc<[Thread]>,
+    pool: Arc<Pool>,
     front: Mutex<Option<JoinHandle<()>>>,
     phase: watch::Sender<Phase>,
     health: Health,
@@ -55,20 +57,23 @@ impl Server {
         let certificate = config.tls.clone().map(Certificate::read).transpose()?;
         let tls = certificate.as_ref().map(Certificate::settings).transpose()?;
         let config = Arc::new(config);
-        let (routes, reporter) = services::routes(&Parts { config: config.clone(), registry: registry.clone(), operator })
-            .map_err(|error| format!("the services cannot be described: {error}"))?;
+        let failed = |error: std::io::Error| format!("the operating system refuses a thread: {error}");
+        let clock = Clock::start();
+        let pulses: Vec<Arc<Pulse>> = (0..config.threads).map(|_| Arc::default()).collect();
+        let health = Health::new(clock, registry.clone(), pulses.clone());
+        let pool = Arc::new(Pool::start(batch::Config { threads: config.batch_threads, ..batch::Config::default() }).map_err(failed)?);
+        let parts = Parts { config: config.clone(), registry: registry.clone(), operator, pool: pool.clone(), health: health.clone() };
+        let (routes, reporter) = services::routes(parts).map_err(|error| format!("the services cannot be described: {error}"))?;
         let addresses = listeners.iter().map(Listener::address).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
         let http = match http {
             Some(Listener::Tcp(listener)) => Some(listener),
             _ => None,
         };
         let http_address = http.as_ref().map(std::net::TcpListener::local_addr).transpose().map_err(|error| error.to_string())?;
-        let clock = Clock::start();
         let access = Arc::new(Access::new(config.access.clone()));
         let shared = Shared { config: config.clone(), access, routes, tls, clock };
         let (phase, phases) = watch::channel(Phase::Serving);
-        let threads = start_threads(&shared, &registry)?;
-        let health = Health::new(clock, registry.clone(), threads.iter().map(|thread| thread.pulse().clone()).collect());
+        let threads = start_threads(&shared, &registry, pulses)?;
         let front = Front {
             threads: threads.clone(),
             most: config.connections,
@@ -78,7 +83,6 @@ impl Server {
             certificate,
             phase: phases,
         };
-        let failed = |error: std::io::Error| format!("the operating system refuses a thread: {error}");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let front = std::thread::Builder::new()
             .name("sternpost-front".to_owned())
@@ -89,6 +93,7 @@ impl Server {
             http: http_address,
             registry,
             threads,
+            pool,
             front: Mutex::new(Some(front)),
             phase,
             health,
@@ -170,6 +175,7 @@ impl Server {
     /// Ends now; calls on their way are cut off.
     pub fn end(&self) {
         self.announce_end();
+        self.pool.stop();
         self.enter(Phase::Ended);
     }
 
@@ -178,6 +184,7 @@ impl Server {
         for thread in self.threads.iter() {
             thread.join();
         }
+        self.pool.join();
         let front = self.front.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(front) = front {
             let _ = front.join();
@@ -213,10 +220,9 @@ fn release(old: Arc<Served>) {
     }
 }
 
-fn start_threads(shared: &Shared, registry: &Arc<Registry>) -> Result<Arc<[Thread]>, String> {
-    let mut threads = Vec::with_capacity(shared.config.threads);
-    for number in 0..shared.config.threads {
-        let pulse = Arc::new(Pulse::default());
+fn start_threads(shared: &Shared, registry: &Arc<Registry>, pulses: Vec<Arc<Pulse>>) -> Result<Arc<[Thread]>, String> {
+    let mut threads = Vec::with_capacity(pulses.len());
+    for (number, pulse) in pulses.into_iter().enumerate() {
         // Proved here, so that a model that cannot run on a thread of its own stops the start and not the first row.
         Lane::new(registry.clone(), shared.config.limits, pulse.clone()).map_err(|failure| failure.message)?;
         let (registry, limits, clock, told) = (registry.clone(), shared.config.limits, shared.clock, pulse.clone());

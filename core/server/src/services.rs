@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sternpost_wire::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use sternpost_wire::scoring::scoring_server::{Scoring as ScoringService, ScoringServer};
 use sternpost_wire::scoring::{Column, DescribeReply, DescribeRequest, ReportReply, ReportRequest, ScoreReply, ScoreRequest};
 use sternpost_wire::{DESCRIPTORS, failure};
@@ -11,8 +12,12 @@ use tonic::service::Routes;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_health::server::HealthReporter;
 
+use crate::batch::Pool;
 use crate::catalog::{Registry, Served};
 use crate::config::Config;
+use crate::flight::{self, Flight};
+use crate::health::Health;
+use crate::oip::{self, Inference, Options, TypedResponse};
 use crate::operator::Operator;
 
 /// What the services answer from.
@@ -23,22 +28,42 @@ pub struct Parts {
     pub registry: Arc<Registry>,
     /// Who changes what is served.
     pub operator: Arc<dyn Operator>,
+    /// Who scores tables.
+    pub pool: Arc<Pool>,
+    /// Whether the server is well.
+    pub health: Health,
 }
 
 /// The services, and the reporter that tells their health.
-pub fn routes(parts: &Parts) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
+pub fn routes(parts: Parts) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
     let (reporter, health) = tonic_health::server::health_reporter();
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let most = parts.config.message_bytes;
-    let scoring = ScoringServer::new(Descriptions { registry: parts.registry.clone() })
+    let Parts { config, registry, operator, pool, health: state } = parts;
+    let most = config.message_bytes;
+    let descriptions = ScoringServer::new(Descriptions { registry: registry.clone() })
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Deflate)
         .max_decoding_message_size(most);
-    let routes = Routes::new(health).add_service(reflection().build_v1()?).add_service(reflection().build_v1alpha()?).add_service(scoring);
+    let limits = flight::Limits { message_bytes: most, rows: config.batch_rows, ..flight::Limits::default() };
+    let tables = Flight::new(registry.clone(), pool.clone(), pool.clone(), limits).into_server();
+    let typed_response = if config.mirror_typed { TypedResponse::Mirror } else { TypedResponse::Raw };
+    let options = Options { typed_response, max_rows: config.batch_rows, ..Options::default() };
+    let ready = Box::new(move || state.trouble().is_none());
+    let inference = GrpcInferenceServiceServer::new(Inference::new(oip::Parts { registry, scoring: pool, operator, ready, options }))
+        .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Deflate)
+        .max_decoding_message_size(most)
+        .max_encoding_message_size(usize::MAX);
+    let routes = Routes::new(health)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .add_service(descriptions)
+        .add_service(inference)
+        .add_service(tables);
     Ok((routes, reporter))
 }
 

@@ -21,7 +21,7 @@ pub mod tensor;
 pub mod tensors;
 pub mod wanted;
 
-pub use service::{Inference, Options, TypedResponse};
+pub use service::{Inference, Options, Parts, TypedResponse};
 
 #[cfg(test)]
 mod tests;
