@@ -2,7 +2,7 @@
 
 Reading order: `author` (what one writes), `graph` (names, order, types), `rewrite` (what the compiler gets),
 `kernel_source` (the one loop), `compile` (numba), `machine_code` (object code and its allow-list), `kernel` (what a
-bundle carries), `feature_set` (what one calls). `portable` says what names mean inside a kernel (with `logarithm` and
+bundle carries), `feature_set` (what one calls). `portable` says what names mean inside a kernel (with `elementary` and
 `category`, taught to the compiler through `extension`), `clock` has calendar arithmetic, `explain` turns a compiler's
 refusal into the author's words.
 """

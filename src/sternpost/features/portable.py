@@ -2,7 +2,7 @@
 
 A kernel must give the same bits on every machine. So `math.sin` is not the C library's (its last bit depends on the
 version and on the CPU) but the one function in the core, bound by name when the object code is loaded; the functions
-that features use most are written out in `logarithm`. Conversions that C leaves undefined get a stated value: the
+that features use most are written out in `elementary`. Conversions that C leaves undefined get a stated value: the
 whole-number part of NaN, of an infinity or of anything beyond 64 bits is null.
 
 This module is imported only where features are compiled; it needs numba.
@@ -23,7 +23,7 @@ from numba.core import typing
 
 from sternpost import _core
 from sternpost.contract.types import NULL_INT
-from sternpost.features import clock, logarithm
+from sternpost.features import clock, elementary
 from sternpost.features.author import is_null, is_unseen
 from sternpost.features.extension import NJIT_OPTIONS, Refusal, implements, intrinsic, types
 
@@ -130,9 +130,10 @@ def _libm(python_name: str) -> Any:
 
 _int = _rounding("int", _trunc)
 _SHARED = {
-    "log": logarithm.log,
-    "log1p": logarithm.log1p,
-    **{n: _libm(n) for n in "log2 log10 exp expm1 sin cos tan sinh cosh tanh hypot cbrt exp2".split()},
+    "log": elementary.log,
+    "log1p": elementary.log1p,
+    "exp": elementary.exp,
+    **{n: _libm(n) for n in "log2 log10 expm1 sin cos tan sinh cosh tanh hypot cbrt exp2".split()},
 }
 _CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
 _TESTS = {"isnan": math.isnan, "isinf": math.isinf, "isfinite": math.isfinite, "copysign": math.copysign}

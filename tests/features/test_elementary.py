@@ -1,4 +1,4 @@
-"""The kernel's own logarithms: against decimal arithmetic, at their edges, alone and among others, and packed."""
+"""The kernel's own logarithms and exponential: against decimals, at their edges, alone and among others, and packed."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ def log1p_x(x: float) -> float:
 
 
 @sp.feature
+def exp_x(x: float) -> float:
+    return math.exp(x)
+
+
+@sp.feature
 def numpy_log_x(x: float) -> float:
     return np.log(x)
 
@@ -50,8 +55,14 @@ def log1p_beyond(x: float) -> float:
 
 
 @sp.feature
-def log_of_nan(x: float | None) -> float:
-    return math.copysign(1.0, math.log(x)) + 2.0 * math.copysign(1.0, math.log1p(x))
+def exp_beyond(x: float) -> float:
+    return math.exp(x * math.inf)
+
+
+@sp.feature
+def signs_of_nan(x: float | None) -> float:
+    logs = math.copysign(1.0, math.log(x)) + 2.0 * math.copysign(1.0, math.log1p(x))
+    return logs + 4.0 * math.copysign(1.0, math.exp(x * math.nan))
 
 
 @sp.feature
@@ -64,7 +75,7 @@ def log_flag(flag: bool) -> float:
     return math.log1p(flag)
 
 
-FEATURES = (log_x, log1p_x, numpy_log_x, log_beyond, log1p_beyond, log_of_nan, log_whole, log_flag)
+FEATURES = (log_x, log1p_x, exp_x, numpy_log_x, log_beyond, log1p_beyond, exp_beyond, signs_of_nan, log_whole, log_flag)
 
 
 @pytest.fixture(scope="module")
@@ -99,17 +110,16 @@ def samples() -> dict[str, np.ndarray]:
         "near 1.414": 1.4140625 + r.uniform(-1e-6, 1e-6, n),
         "near 0.414": 0.4140625 + r.uniform(-1e-6, 1e-6, n),
         "near -0.293": -0.29296875 + r.uniform(-1e-6, 1e-6, n),
+        "exponents": r.uniform(-708.0, 709.7, n),
+        # Where a power of two changes hands, for exp, and where its result is nearly one.
+        "near halves": (r.integers(-1000, 1000, n) + 0.5) * math.log(2.0) + r.uniform(-1e-9, 1e-9, n),
+        "near wholes": r.integers(-1000, 1000, n) * math.log(2.0) + r.uniform(-1e-9, 1e-9, n),
     }
 
 
-def exact_log(x: float) -> Decimal:
-    return Decimal(x).ln()
-
-
-def exact_log1p(x: float) -> Decimal:
-    d = Decimal(x)
+def exact_log1p(d: Decimal) -> Decimal:
     # 1 + x would need more digits than the context has; the series' next term is beyond 1e-75 of the first.
-    return d - d * d / 2 + d * d * d / 3 - d**4 / 4 if abs(x) < 1e-18 else (1 + d).ln()
+    return d - d * d / 2 + d * d * d / 3 - d**4 / 4 if abs(d) < Decimal("1e-18") else (1 + d).ln()
 
 
 @pytest.mark.parametrize("where", samples())
@@ -119,11 +129,18 @@ def test_within_seven_tenths_of_a_unit_of_decimal_arithmetic(features, where):
     assert np.array_equal(found["log_x"], found["numpy_log_x"], equal_nan=True)
     with localcontext() as context:
         context.prec = 60
-        for name, exact, low in (("log_x", exact_log, 0.0), ("log1p_x", exact_log1p, -1.0)):
-            for value, result in zip(x[x > low].tolist(), found[name][x > low].tolist(), strict=True):
-                # Between a power of two and what lies below it the unit is the smaller one.
-                unit = Decimal(math.ulp(math.nextafter(result, 0.0)))
-                assert abs(Decimal(result) - exact(value)) <= Decimal("0.7") * unit, f"{name}({value!r}) = {result!r}"
+        for name, exact, low, high in (
+            ("log_x", Decimal.ln, 0.0, math.inf),
+            ("log1p_x", exact_log1p, -1.0, math.inf),
+            ("exp_x", Decimal.exp, -708.0, 709.7),
+        ):
+            within = (x > low) & (x < high)
+            for value, result in zip(x[within].tolist(), found[name][within].tolist(), strict=True):
+                wanted = exact(Decimal(value))
+                # The unit where the exact value lies, which is the smaller one if that is below a power of two.
+                below = result if abs(Decimal(result)) <= abs(wanted) else math.nextafter(result, 0.0)
+                error = abs(Decimal(result) - wanted) / Decimal(math.ulp(below))
+                assert error <= Decimal("0.7"), f"{name}({value!r}) = {result!r}"
 
 
 LARGEST, SMALLEST = sys.float_info.max, 5e-324
@@ -159,12 +176,42 @@ def test_infinities(features):
     found = columns(features, [2.0, -2.0] * 4)
     for name in ("log_beyond", "log1p_beyond"):
         assert np.array_equal(found[name], [math.inf, math.nan] * 4, equal_nan=True)
+    assert found["exp_beyond"].tolist() == [math.inf, 0.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("x", "exp"),
+    [
+        (0.0, 1.0),
+        (-0.0, 1.0),
+        (SMALLEST, 1.0),
+        (709.782712893384, 1.7976931348622732e308),
+        (709.7827128933841, math.inf),
+        (LARGEST, math.inf),
+        (-708.3964185322641, 2.2250738585072626e-308),
+        (-745.1332191019411, SMALLEST),
+        (-745.1332191019412, 0.0),
+        (-746.1, 0.0),
+        (-LARGEST, 0.0),
+    ],
+)
+def test_the_edges_of_the_exponential(features, x, exp):
+    """By decimal arithmetic with 60 digits, rounded once."""
+    assert columns(features, [x] * 5)["exp_x"] == pytest.approx([exp] * 5, rel=3e-16, abs=0.0)
+
+
+def test_subnormal_exponentials_are_within_a_unit(features):
+    x = np.random.default_rng(SEED).uniform(-745.1, -708.4, 1_500)
+    with localcontext() as context:
+        context.prec = 60
+        for value, result in zip(x.tolist(), columns(features, x)["exp_x"].tolist(), strict=True):
+            assert abs(Decimal(result) - Decimal(value).exp()) <= Decimal(math.ulp(result)), value
 
 
 def test_a_nan_has_no_sign_of_its_own(features):
     """On one CPU arithmetic makes positive NaNs, on another negative ones; a feature could look."""
     for x in (math.nan, None, -2.0):
-        assert columns(features, [x])["log_of_nan"].tolist() == [3.0]
+        assert columns(features, [x])["signs_of_nan"].tolist() == [7.0]
 
 
 def test_a_row_alone_gets_the_bits_it_gets_among_others(features):
@@ -188,9 +235,9 @@ def test_four_rows_at_a_time_and_no_call(features):
     """Slower code would be right too; this is why the module exists."""
     kernel = features.kernel
     assert not machine_code.undefined_names(kernel.object_code)
-    for feature in (log_x, log1p_x):
+    for feature, packed in ((log_x, "vdivpd"), (log1p_x, "vdivpd"), (exp_x, "vpsllq")):
         assembly = _assembly(sp.FeatureSet(Number, [feature]).kernel.intermediate)
-        assert re.search(r"vdivpd.*%ymm", assembly)
+        assert re.search(rf"{packed}.*%ymm", assembly)
         assert "fmadd" not in assembly, "a fused step has other bits where it is not fused"
 
 
