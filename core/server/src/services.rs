@@ -53,11 +53,18 @@ pub fn routes(parts: Parts) -> Result<(Routes, HealthReporter), tonic_reflection
     let typed_response = if config.mirror_typed { TypedResponse::Mirror } else { TypedResponse::Raw };
     let options = Options { typed_response, max_rows: config.batch_rows, ..Options::default() };
     let ready = Box::new(move || state.trouble().is_none());
-    let inference = GrpcInferenceServiceServer::new(Inference::new(oip::Parts { registry, scoring: pool, operator, ready, options }))
-        .accept_compressed(CompressionEncoding::Gzip)
-        .accept_compressed(CompressionEncoding::Deflate)
-        .max_decoding_message_size(most)
-        .max_encoding_message_size(usize::MAX);
+    let inference = GrpcInferenceServiceServer::new(Inference::new(oip::Parts {
+        registry,
+        scoring: pool.clone(),
+        hands: pool,
+        operator,
+        ready,
+        options,
+    }))
+    .accept_compressed(CompressionEncoding::Gzip)
+    .accept_compressed(CompressionEncoding::Deflate)
+    .max_decoding_message_size(most)
+    .max_encoding_message_size(usize::MAX);
     let routes = Routes::new(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
