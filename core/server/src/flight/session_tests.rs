@@ -107,7 +107,7 @@ fn table(values: &[f64]) -> RecordBatch {
 fn session(scoring: &Arc<Doubles>) -> Session {
     let registry = Arc::new(Registry::default());
     let scorer = Scorer::new(Spec::from_json(SPEC).unwrap(), None, Some(Arc::new(NoModel))).unwrap();
-    registry.serve(Bundle { scorer: Arc::new(scorer), rung: Rung::Unspecified, probe: None });
+    registry.serve(Served::new(Bundle { scorer: Arc::new(scorer), rung: Rung::Unspecified, probe: None }, 1));
     Session { registry, scoring: scoring.clone(), hands: scoring.clone(), limits: Limits::default(), deadline: None }
 }
 

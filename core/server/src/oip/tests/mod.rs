@@ -185,7 +185,7 @@ pub struct World {
 pub fn world(task: &str, scoring: Counting, options: Options) -> World {
     let (registry, scoring, operator) = (Arc::new(Registry::default()), Arc::new(scoring), Arc::new(Noting::default()));
     let hands = Arc::new(Willing::default());
-    registry.serve(Opened { scorer: scorer("ride", task), rung: Rung::Advise, probe: None });
+    registry.serve(Served::new(Opened { scorer: scorer("ride", task), rung: Rung::Advise, probe: None }, 1));
     let parts = Parts {
         registry: registry.clone(),
         scoring: scoring.clone(),

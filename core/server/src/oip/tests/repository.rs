@@ -4,7 +4,7 @@ use tonic::Code;
 
 use super::super::tests::scorer;
 use super::*;
-use crate::catalog::{Opened, Registry, Trouble};
+use crate::catalog::{Opened, Registry, Served, Trouble};
 
 fn told(registry: &Registry, ready: bool) -> Vec<(String, String, String, String)> {
     let request = RepositoryIndexRequest { repository_name: String::new(), ready };
@@ -16,7 +16,7 @@ fn told(registry: &Registry, ready: bool) -> Vec<(String, String, String, String
 fn the_index_lists_what_is_served_and_what_should_be() {
     let registry = Registry::default();
     assert!(told(&registry, false).is_empty());
-    registry.serve(Opened { scorer: scorer("ride", "binary"), rung: Rung::Shadow, probe: None });
+    registry.serve(Served::new(Opened { scorer: scorer("ride", "binary"), rung: Rung::Shadow, probe: None }, 1));
     registry.trouble(Trouble { name: "walk".to_owned(), reason: "golden row 3 differs".to_owned() });
     registry.trouble(Trouble { name: "ride".to_owned(), reason: "torn".to_owned() });
     let row = |row: [&str; 4]| <(String, String, String, String)>::from(row.map(str::to_owned));
