@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
@@ -12,6 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sternpost as sp
+from sternpost.serve.server import Server
+from tests.server.serving import serving
 
 from . import loans
 
@@ -46,11 +48,15 @@ def features() -> sp.FeatureSet:
 
 
 @cache
-def built(name: str) -> sp.Bundle:
+def built(name: str, trees: int | None = None) -> sp.Bundle:
+    """A sealed model; with `trees`, of so many of them and otherwise the same."""
     kind, make = MODELS[name]
     rows = loans.real_rows(600, SEED)
     train = loans.table(rows)
-    fitted = make().fit(features().matrix(train), loans.target(rows, kind, SEED))
+    model = make()
+    if trees is not None:
+        model.set_params(n_estimators=trees)
+    fitted = model.fit(features().matrix(train), loans.target(rows, kind, SEED))
     return sp.build(
         contract=loans.Loan,
         features=features(),
@@ -77,3 +83,11 @@ def reopened(bundle, tmp_path_factory) -> sp.Bundle:
     path = tmp_path_factory.mktemp("routes") / "reopened.sbundle"
     bundle.save(path)
     return sp.open_bundle(path)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[Server]:
+    """Every model at once behind one port and one socket file."""
+    path = tmp_path_factory.mktemp("socket") / "s"
+    with serving([built(name) for name in MODELS], listen=("127.0.0.1:0", f"unix:{path}")) as server:
+        yield server

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import struct
 from decimal import Decimal
 
 import numpy as np
@@ -14,36 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import sternpost as sp
-
 from . import loans
 from .conftest import SEED, features
+from .replies import bits, of_decision, of_row
 
 CASES = [*loans.real_rows(300, SEED + 1), *loans.nasty_rows(loans.real_rows(1, SEED + 2)[0])]
 TABLE = loans.table(CASES)
 
 
-def bits(score: float | None) -> int | None:
-    return None if score is None else struct.unpack("<Q", struct.pack("<d", score))[0]
-
-
 def answers(scored: pa.Table) -> list[tuple]:
-    """(score bits, scores bits, label, action, reasons) per row of a scored table."""
-    found = scored.to_pylist()
-    return [
-        (
-            bits(r["score"]),
-            tuple(bits(s) for s in r.get("scores") or ()),
-            r.get("label"),
-            r["action"],
-            tuple(r["reasons"]),
-        )
-        for r in found
-    ]
-
-
-def answer(d: sp.Decision) -> tuple:
-    return bits(d.score), tuple(bits(s) for s in d.scores), d.label, d.action, tuple(d.reasons)
+    return [of_row(row) for row in scored.to_pylist()]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +40,7 @@ def test_there_is_something_to_compare(expected):
 
 
 def test_one_row_at_a_time(bundle, expected):
-    assert [answer(bundle.score(row)) for row in CASES] == expected
+    assert [of_decision(bundle.score(row)) for row in CASES] == expected
 
 
 def test_threads(bundle, expected):
@@ -171,7 +150,7 @@ ROW = st.fixed_dictionaries(
 @given(st.lists(ROW, min_size=1, max_size=12))
 def test_random_rows(one_bundle, rows):
     together = answers(one_bundle.score(loans.table(rows)))
-    assert [answer(one_bundle.score(row)) for row in rows] == together
+    assert [of_decision(one_bundle.score(row)) for row in rows] == together
 
 
 @pytest.mark.nightly
@@ -181,4 +160,4 @@ def test_random_rows(one_bundle, rows):
 @given(st.lists(ROW, min_size=1, max_size=40))
 def test_many_random_rows(bundle, rows):
     together = answers(bundle.score(loans.table(rows), threads=2))
-    assert [answer(bundle.score(row)) for row in rows] == together
+    assert [of_decision(bundle.score(row)) for row in rows] == together

@@ -1,0 +1,117 @@
+"""Servers for tests: in this process, and as a command of its own. Readiness is asked for, never slept for."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import sternpost as sp
+from sternpost.serve.server import Server, ServerSettings
+
+PATIENCE_S = 30.0
+ANYWHERE = "127.0.0.1:0"
+
+
+def until(told: Callable[[], Any], seconds: float = PATIENCE_S) -> Any:
+    """What `told` gives once it is true; fails when that takes too long."""
+    end = time.monotonic() + seconds
+    while not (found := told()):
+        assert time.monotonic() < end, f"not so within {seconds} s"
+        time.sleep(0.002)
+    return found
+
+
+@contextlib.contextmanager
+def serving(bundles: sp.Bundle | Sequence[sp.Bundle], **settings: Any) -> Iterator[Server]:
+    """A ready server in this process."""
+    given = {"listen": (ANYWHERE,), "http": ANYWHERE, **settings}
+    with Server(bundles, ServerSettings(**given)) as server:
+        until(lambda: server.trouble is None)
+        yield server
+
+
+def get(address: str, page: str) -> tuple[int, str]:
+    """Status and text of an HTTP page."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/{page}", timeout=PATIENCE_S) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+class Command:
+    """A `sternpost serve` that has said that it is ready: `ready` is the line it said."""
+
+    def __init__(self, arguments: Sequence[object], log: Path, env: dict[str, str] | None = None) -> None:
+        self.log = log
+        with log.open("wb") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "sternpost.cli", "serve", *map(str, arguments)],
+                stdout=subprocess.PIPE,
+                stderr=err,
+                env={**os.environ, **(env or {})},
+            )
+        self.ready = json.loads(self._line())
+
+    def _line(self) -> bytes:
+        assert self.process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            assert selector.select(PATIENCE_S), f"no line: {self.said()}"
+        line = self.process.stdout.readline()
+        assert line, f"it ended with {self.process.wait()}: {self.said()}"
+        return line
+
+    @property
+    def address(self) -> str:
+        return self.ready["listen"][0]
+
+    @property
+    def http(self) -> str:
+        return self.ready["http"]
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def said(self) -> str:
+        """What it wrote to stderr."""
+        return self.log.read_text()
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def ended(self, seconds: float = PATIENCE_S) -> int:
+        return self.process.wait(seconds)
+
+    def end(self) -> int:
+        """SIGTERM, and the exit code; killed, by its pid, when it does not listen."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        try:
+            return self.ended()
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            if self.process.stdout is not None:
+                self.process.stdout.close()
+
+
+def resident_kib(pid: int | str = "self") -> int:
+    """Memory of a process that is in use now."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise AssertionError("no VmRSS")
