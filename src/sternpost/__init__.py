@@ -2,9 +2,9 @@
 
 The public names, by the order in which one meets them: declare a row (`Contract`, `column`, `Category`, `Timestamp`,
 `Money`), write features (`feature`, `is_null`, calendar functions, `FeatureSet`), seal (`build`), open
-(`open_bundle`, `Bundle`), and what comes back (`Decision`). Everything raised on purpose derives from
-`SternpostError`; see `sternpost.errors` for the tree. A name's room is imported when the name is first used, so that
-the command line starts without the rooms it does not need.
+(`open_bundle`, `Bundle`), ask a server (`Client`, `aio.Client`), and what comes back (`Decision`). Everything raised on
+purpose derives from `SternpostError`; see `sternpost.errors` for the tree. A name's room is imported when the name is
+first used, so that the command line starts without the rooms it does not need.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
         weekday,
         year,
     )  # fmt: skip
+    from sternpost.serve import Client
 
-_ROOM_OF = {
+_ROOM_OF: dict[str, tuple[str, ...]] = {
     "_core": ("Decision", "Violation", "__version__"),
     "bundle": ("Bundle", "build", "open_bundle"),
     "contract": ("Category", "Contract", "Money", "Timestamp", "column"),
@@ -42,6 +43,8 @@ _ROOM_OF = {
         "Feature", "FeatureSet", "day", "day_of_year", "feature", "hour", "is_null", "is_unseen", "local",
         "minute_of_day", "month", "weekday", "year",
     ),
+    "serve": ("Client",),
+    "aio": (),
 }  # fmt: skip
 
 
@@ -63,6 +66,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "Bundle",
     "Category",
+    "Client",
     "Contract",
     "Decision",
     "Feature",

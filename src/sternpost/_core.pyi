@@ -13,6 +13,7 @@ import pyarrow as pa
 from typing_extensions import Buffer
 
 __all__ = [
+    "Client",
     "Decision",
     "Engine",
     "Model",
@@ -83,8 +84,9 @@ class Decision:
     """The answer about one row, and who gave it.
 
     `score` is None where there is none; `reasons` then says why, as `<rule>:<column>`, `raised:<feature>` or
-    `score_not_finite`. `source` is "model" or "none". `scores` and `label` are for multiclass models. `bundle` is the
-    bundle's digest.
+    `score_not_finite`. `source` is "model", "fallback" (the client's local bundle), "rule" (its constant) or "none"
+    (the row has no score). `scores` and `label` are for multiclass models. `bundle` is the bundle's digest, empty for a
+    rule. `rung` and `prediction_id` are a server's.
     """
 
     @property
@@ -105,6 +107,10 @@ class Decision:
     def violations(self) -> tuple[Violation, ...]: ...
     @property
     def bundle(self) -> str: ...
+    @property
+    def rung(self) -> str | None: ...
+    @property
+    def prediction_id(self) -> str | None: ...
     def to_dict(self) -> dict[str, Any]: ...
 
 @final
@@ -207,3 +213,43 @@ class Server:
 
     def end(self) -> None:
         """End now and wait for the threads."""
+
+@final
+class Client:
+    """Talks to servers of one bundle; any number of threads may call it at once.
+
+    `settings` is JSON, every key of which is needed: endpoints, bundle, rule (null, or a constant's score and action),
+    transport, ca, cert, key, server_name, token, allow_other_bundle, parity_every, hedge_after_s, busy_poll_us,
+    connections, watch_health. Nothing is sent before the first call. Every method raises ForkError in a child of the
+    process that made the client.
+    """
+
+    def __new__(cls, settings: str, fallback: Engine | None = None) -> Client:
+        """UsageError for settings that cannot be used."""
+
+    def score_row(self, row: Mapping[str, object], deadline_s: float, stake: str = "advise", id: str = "") -> Decision:
+        """Score one row; its keys are exactly the contract's columns.
+
+        ContractError for a missing or unknown key or a wrong type, ServerError when nobody answers.
+        """
+
+    def score_table(
+        self,
+        data: _ArrowStream | _ArrowArray,
+        deadline_s: float,
+        stake: str = "advise",
+        threads: int | None = None,
+    ) -> pa.Table:
+        """Score a table, with the columns of `Engine.score_table`; `threads` are those of the fallback."""
+
+    def report(self, prediction_id: str, outcome: object, known_at_us: int, deadline_s: float) -> None:
+        """Tell what happened after a prediction."""
+
+    def describe(self, deadline_s: float) -> str:
+        """What the server serves, as JSON."""
+
+    def stats(self) -> str:
+        """What was counted so far, as JSON."""
+
+    def close(self) -> None:
+        """Close idle connections and end the background watch; later calls connect again."""

@@ -16,7 +16,12 @@
     |   |-- BundleVersion      40   written in a format this version does not read
     |   |-- GoldenMismatch     40   the golden rows do not replay to the same bits on this machine
     |   `-- SignatureError     40   unsigned, or signed by somebody else
-    `-- DataError              50   reading or writing data failed; trying again may help
+    |-- DataError              50   reading or writing data failed; trying again may help
+    `-- ServerError            50   a server gave no answer, and nothing could stand in for it
+        |-- Unreachable        50   it cannot be talked to, or does not serve now
+        |-- DeadlineExceeded   50   it did not answer in time
+        |-- Overloaded         50   it has more to do than it can
+        `-- Refused             2   it understood and said no; `.reason` is its word
 
 Messages carry the value, the place and the next step. A caller that wants one `except` takes `SternpostError`.
 """
@@ -134,3 +139,34 @@ class DataError(SternpostError):
     """Reading or writing data failed."""
 
     exit_code = 50
+
+
+class ServerError(SternpostError):
+    """A server gave no answer, and nothing could stand in for it; trying again later may help."""
+
+    exit_code = 50
+
+
+class Unreachable(ServerError):
+    """No server can be talked to, or none serves now."""
+
+
+class DeadlineExceeded(ServerError):
+    """There was no answer before the deadline."""
+
+
+class Overloaded(ServerError):
+    """The server has more to do than it can."""
+
+
+class Refused(ServerError):
+    """The server understood the request and said no; asking again changes nothing.
+
+    `reason` is its word: BAD_REQUEST, UNKNOWN_BUNDLE, OTHER_SCHEMA, TOO_LARGE, NOT_ALLOWED, UNSUPPORTED, INTERNAL.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason

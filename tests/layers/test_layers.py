@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "sternpost"
 BASE = ("errors", "_core", "contract")
-ROOMS = (*BASE, "features", "export", "bundle", "serve", "project", "cli", "demo")
+ROOMS = (*BASE, "features", "export", "bundle", "serve", "aio", "project", "cli", "demo")
 CRATES = ("engine", "wire", "client", "server", "python")
 #: Run by hand and by the checks; nothing depends on it.
 TOOLS = ("generate",)

@@ -30,6 +30,26 @@ pub enum Rule {
 }
 
 impl Rule {
+    const ALL: [Self; 12] = [
+        Self::Null,
+        Self::Nan,
+        Self::Infinite,
+        Self::Range,
+        Self::Ge,
+        Self::Gt,
+        Self::Le,
+        Self::Lt,
+        Self::Unseen,
+        Self::Utf8,
+        Self::Raised,
+        Self::ScoreNotFinite,
+    ];
+
+    /// The rule with this word. The counterpart of [`Rule::name`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| rule.name() == name)
+    }
+
     /// Whether a column's value broke it, as opposed to a feature or the model.
     pub fn is_of_contract(self) -> bool {
         !matches!(self, Self::Raised | Self::ScoreNotFinite)

@@ -2,7 +2,7 @@
 
 use crate::contract::{Bounds, Column, Contract, Kind};
 use crate::instant;
-use crate::rule::{Mark, Rule};
+use crate::rule::{Mark, Response, Rule};
 
 const VALUE_CHARS: usize = 80;
 
@@ -27,6 +27,21 @@ pub fn reason(contract: &Contract, features: &[String], mark: &Mark) -> String {
         Rule::ScoreNotFinite => mark.rule.name().to_owned(),
         rule => format!("{}:{}", rule.name(), place(contract, features, mark)),
     }
+}
+
+/// The mark that a reason code speaks of, on row 0; nothing for a code of a version that knows more. The counterpart of [`reason`].
+pub fn mark(contract: &Contract, features: &[String], reason: &str) -> Option<Mark> {
+    let (rule, place) = reason.split_once(':').unwrap_or((reason, ""));
+    let rule = Rule::from_name(rule)?;
+    let found = match rule {
+        Rule::ScoreNotFinite => Some(0),
+        Rule::Raised => features.iter().position(|name| name == place),
+        _ => contract.position(place),
+    };
+    let place = found?;
+    let refused =
+        contract.columns.get(place).filter(|_| rule.is_of_contract()).is_none_or(|column| column.response(rule) == Response::Refuse);
+    Some(Mark { row: 0, place: place as u32, rule, refused })
 }
 
 /// The name a mark's place stands for.

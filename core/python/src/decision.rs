@@ -59,6 +59,13 @@ pub struct Decision {
     pub violations: Vec<Violation>,
     #[pyo3(get)]
     pub bundle: Py<PyString>,
+    /// Who answered.
+    #[pyo3(get)]
+    pub source: &'static str,
+    #[pyo3(get)]
+    pub rung: Option<&'static str>,
+    #[pyo3(get)]
+    pub prediction_id: Option<String>,
 }
 
 #[pymethods]
@@ -66,11 +73,6 @@ impl Decision {
     #[getter]
     fn scores<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, &self.scores)
-    }
-
-    #[getter]
-    fn source(&self) -> &'static str {
-        if self.score.is_some() { "model" } else { "none" }
     }
 
     #[getter]
@@ -92,7 +94,7 @@ impl Decision {
         let label = or_none(&self.label)?;
         let action = or_none(&self.action)?;
         let reasons = self.reasons(py)?.repr()?;
-        Ok(format!("Decision(score={score}, label={label}, action={action}, source='{}', reasons={reasons})", self.source()))
+        Ok(format!("Decision(score={score}, label={label}, action={action}, source='{}', reasons={reasons})", self.source))
     }
 
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -102,11 +104,13 @@ impl Decision {
         fields.set_item("label", self.label.as_ref())?;
         fields.set_item("action", self.action.as_ref())?;
         fields.set_item("binding", self.binding)?;
-        fields.set_item("source", self.source())?;
+        fields.set_item("source", self.source)?;
         fields.set_item("reasons", PyList::new(py, &self.reasons)?)?;
         let violations = self.violations.iter().map(|violation| violation.to_dict(py)).collect::<PyResult<Vec<_>>>()?;
         fields.set_item("violations", PyList::new(py, violations)?)?;
         fields.set_item("bundle", &self.bundle)?;
+        fields.set_item("rung", self.rung)?;
+        fields.set_item("prediction_id", self.prediction_id.as_deref())?;
         Ok(fields)
     }
 }

@@ -10,6 +10,7 @@ use sternpost_engine::model::Model;
 use sternpost_engine::onnx::OnnxModel;
 use sternpost_engine::scorer::{RowScore, Scorer};
 use sternpost_engine::spec::Spec;
+use sternpost_engine::value_rows::put;
 use sternpost_engine::{Error, golden, outputs, violation};
 
 use crate::decision::{Decision, Violation};
@@ -75,7 +76,7 @@ impl Engine {
             let contract = self.scorer.contract();
             let fields = self.reader.fields(contract, row)?;
             let mut workspace = self.scorer.begin_row();
-            self.reader.read(contract, &fields, &mut workspace.rows)?;
+            self.reader.read(contract, &fields, |place, value| put(contract, place, 0, value, &mut workspace.rows))?;
             let scored = py.detach(|| self.scorer.finish_row(workspace)).map_err(|error| errors::from_core(py, error))?;
             Ok(self.decision(py, scored, |place| self.reader.text(&fields, place)))
         })
@@ -186,6 +187,7 @@ impl Engine {
             Violation::from(violation::Violation::new(contract, names, mark, &value))
         });
         let action = self.scorer.policy().action_position(scored.score);
+        let source = if scored.score.is_some() { "model" } else { "none" };
         Decision {
             score: scored.score,
             scores: scored.scores,
@@ -195,6 +197,9 @@ impl Engine {
             reasons: scored.marks.iter().map(|mark| violation::reason(contract, names, mark)).collect(),
             violations: violations.collect(),
             bundle: self.bundle.clone_ref(py),
+            source,
+            rung: None,
+            prediction_id: None,
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
+use sternpost_client::Error as ClientError;
 use sternpost_engine::Error;
 
 use crate::decision::Violation;
@@ -36,6 +37,22 @@ pub fn forked(py: Python<'_>) -> PyErr {
 /// Reading from the caller's Arrow stream failed.
 pub fn data(py: Python<'_>, message: String) -> PyErr {
     raise(py, "DataError", (message,))
+}
+
+/// A client's error as its exception.
+pub fn from_client(py: Python<'_>, error: ClientError) -> PyErr {
+    let message = error.to_string();
+    match error {
+        ClientError::Unreachable(_) => raise(py, "Unreachable", (message,)),
+        ClientError::Deadline(_) => raise(py, "DeadlineExceeded", (message,)),
+        ClientError::Overloaded(_) => raise(py, "Overloaded", (message,)),
+        ClientError::Refused(failure) => raise(py, "Refused", (message, failure.reason.word())),
+        ClientError::Usage(_) => raise(py, "UsageError", (message,)),
+        ClientError::Contract(_) => raise(py, "ContractError", (message,)),
+        ClientError::Forked => raise(py, "ForkError", (message,)),
+        ClientError::Local(error) => from_core(py, error),
+        ClientError::Interrupted | ClientError::Internal(_) => raise(py, "SternpostError", (message,)),
+    }
 }
 
 /// A core error as its exception.

@@ -13,7 +13,8 @@ use sternpost_engine::{Error, Result};
 
 use crate::errors;
 
-const ASK_EVERY: Duration = Duration::from_millis(100);
+/// A little less than whoever waits asks at, so that every question of theirs reaches the interpreter.
+const ASK_EVERY: Duration = Duration::from_millis(95);
 
 /// Runs a call's body; a panic in it is an error of ours.
 pub fn contained<T>(py: Python<'_>, body: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
@@ -22,6 +23,11 @@ pub fn contained<T>(py: Python<'_>, body: impl FnOnce() -> PyResult<T>) -> PyRes
 
 /// Runs long work without the interpreter lock. The work is given a question to ask now and then: false means to stop.
 pub fn away<T: Send>(py: Python<'_>, work: impl FnOnce(&dyn Fn() -> bool) -> Result<T> + Send) -> PyResult<T> {
+    free(py, work)?.map_err(|error| errors::from_core(py, error))
+}
+
+/// The same for work whose result the caller translates; an exception from a signal stands before any result.
+pub fn free<T: Send>(py: Python<'_>, work: impl FnOnce(&dyn Fn() -> bool) -> T + Send) -> PyResult<T> {
     let (done, raised) = py.detach(|| {
         let raised = RefCell::new(None);
         let asked = Cell::new(Instant::now());
@@ -38,8 +44,5 @@ pub fn away<T: Send>(py: Python<'_>, work: impl FnOnce(&dyn Fn() -> bool) -> Res
         let done = work(&go_on);
         (done, raised.into_inner())
     });
-    match (raised, done) {
-        (Some(raised), _) => Err(raised),
-        (None, done) => done.map_err(|error| errors::from_core(py, error)),
-    }
+    raised.map_or(Ok(done), Err)
 }

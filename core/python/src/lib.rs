@@ -6,6 +6,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+mod client;
 mod decision;
 mod engine;
 mod errors;
@@ -21,6 +22,8 @@ mod tables;
 mod _core {
     use super::*;
 
+    #[pymodule_export]
+    use super::client::Client;
     #[pymodule_export]
     use super::decision::{Decision, Violation};
     #[pymodule_export]

@@ -1,5 +1,6 @@
-//! One row from a Python mapping into a block of one: names by their interned strings, values by their exact type first.
+//! One row from a Python mapping, value by value: names by their interned strings, values by their exact type first.
 //!
+//! Whoever asks says where values go: into a block that is scored here, or into bytes that are sent. Type rules are these in both cases.
 //! Types are told apart before rules: a `str` in a float column is the caller's mistake and raises `ContractError`; a float that breaks a bound
 //! is the row's and goes to the judge. numpy scalars count as what they hold; pandas' NaT and NA count as None.
 
@@ -12,8 +13,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyMapping, PyString, PyType};
 use sternpost_engine::contract::{Column, Contract, Kind};
 use sternpost_engine::nearest;
-use sternpost_engine::rows::Rows;
-use sternpost_engine::value_rows::{Value, put};
+use sternpost_engine::value_rows::{Value, WrongType};
 use sternpost_engine::violation::shortened;
 
 use crate::errors;
@@ -49,14 +49,19 @@ impl Reader {
         Ok(fields)
     }
 
-    /// Judges every value and writes it into row 0 of the block.
-    pub fn read(&self, contract: &Contract, fields: &Bound<'_, PyDict>, rows: &mut Rows) -> PyResult<()> {
+    /// Hands every value on, by its column's place and in order.
+    pub fn read(
+        &self,
+        contract: &Contract,
+        fields: &Bound<'_, PyDict>,
+        mut put: impl FnMut(usize, Value<'_>) -> Result<(), WrongType>,
+    ) -> PyResult<()> {
         let py = fields.py();
         for (place, (column, name)) in contract.columns.iter().zip(&self.names).enumerate() {
             let Some(value) = fields.get_item(name.bind(py))? else {
                 return Err(missing_key(contract, fields)?);
             };
-            read_value(contract, place, column, &value, rows)?;
+            read_value(column, &value, |read| put(place, read))?;
         }
         // As many keys as columns and every column found: nothing is left over.
         Ok(())
@@ -70,8 +75,8 @@ impl Reader {
     }
 }
 
-fn read_value(contract: &Contract, place: usize, column: &Column, value: &Bound<'_, PyAny>, rows: &mut Rows) -> PyResult<()> {
-    let mut settle = |read: Value<'_>| put(contract, place, 0, read, rows).map_err(|_| wrong_type(column, value));
+fn read_value(column: &Column, value: &Bound<'_, PyAny>, put: impl FnOnce(Value<'_>) -> Result<(), WrongType>) -> PyResult<()> {
+    let settle = |read: Value<'_>| put(read).map_err(|WrongType| wrong_type(column, value));
     if value.is_none() {
         return settle(Value::Null);
     }

@@ -16,10 +16,19 @@ enum Source {
     Batch(RecordBatch),
 }
 
+/// Everything that an Arrow object holds.
+pub type Batches = (SchemaRef, Vec<RecordBatch>);
+
 /// Reads everything that `data` holds and binds it to the contract.
 ///
 /// Raises `ContractError` for an object without the Arrow interface or columns that do not fit, `DataError` if the sender's stream fails.
 pub fn read(py: Python<'_>, data: &Bound<'_, PyAny>, scorer: &Scorer) -> PyResult<Table> {
+    let (schema, batches) = batches(py, data)?;
+    gate::away(py, |_| Table::bind(scorer.contract(), &schema, &batches))
+}
+
+/// The same, not bound to anything yet.
+pub fn batches(py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<Batches> {
     let source = if data.hasattr(intern!(py, "__arrow_c_stream__"))? {
         Source::Stream(RecordBatchStreamReader::from_pyarrow_bound(data).map_err(|error| foreign(py, data, &error))?)
     } else if data.hasattr(intern!(py, "__arrow_c_array__"))? {
@@ -41,8 +50,7 @@ pub fn read(py: Python<'_>, data: &Bound<'_, PyAny>, scorer: &Scorer) -> PyResul
         }
         Source::Batch(batch) => Ok((batch.schema(), vec![batch])),
     });
-    let (schema, batches) = read.map_err(|error| errors::data(py, format!("the Arrow stream failed: {error}; read its source again")))?;
-    gate::away(py, |_| Table::bind(scorer.contract(), &schema, &batches))
+    read.map_err(|error| errors::data(py, format!("the Arrow stream failed: {error}; read its source again")))
 }
 
 /// Batches as one `pyarrow.Table`.

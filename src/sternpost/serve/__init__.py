@@ -10,4 +10,9 @@ batch        files of rows in, files of scores out
 server       bundles behind gRPC, in this process
 shelf        which files a server's bundles are, and which of them changed
 supervise    a server from its first signal to its last
+client       ask a server, and answer without it
 """
+
+from sternpost.serve.client import Client
+
+__all__ = ["Client"]
