@@ -5,7 +5,7 @@
 //! - a call whose deadline has passed never runs and is refused no later than that;
 //! - a dropped future is a caller that went away: what has not started need not start;
 //! - it counts what it was given in the bundle's statistics, runs and requests; a protocol counts only what it refused itself;
-//! - a result's schema may tell where the time went, as [`Timing`].
+//! - it measures where the time went; nobody else can.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::SchemaRef;
 use sternpost_wire::failure::Failure;
 use sternpost_wire::scoring::Stake;
 
@@ -43,11 +43,20 @@ pub trait Scoring: Send + Sync {
         schema: SchemaRef,
         batches: Vec<RecordBatch>,
         call: Call,
-    ) -> BoxFuture<'static, Result<Vec<RecordBatch>, Failure>>;
+    ) -> BoxFuture<'static, Result<Scored, Failure>>;
+}
+
+/// A scored table.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Scored {
+    /// As many rows as were given, in order, in as many pieces as they were made.
+    pub batches: Vec<RecordBatch>,
+    /// Where the time went.
+    pub timing: Timing,
 }
 
 /// Where the time of a call went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timing {
     /// From the request's arrival to the start of its run.
     pub queue: Duration,
@@ -55,37 +64,4 @@ pub struct Timing {
     pub run: Duration,
     /// Rows that ran together.
     pub rows: u64,
-}
-
-const QUEUE: &str = "sternpost.queue_ns";
-const RUN: &str = "sternpost.run_ns";
-const ROWS: &str = "sternpost.rows";
-
-impl Timing {
-    /// The schema with the timing written onto it.
-    #[must_use]
-    pub fn onto(self, schema: &Schema) -> Schema {
-        let mut metadata = schema.metadata().clone();
-        let numbers = [(QUEUE, self.queue.as_nanos()), (RUN, self.run.as_nanos()), (ROWS, u128::from(self.rows))];
-        metadata.extend(numbers.map(|(key, number)| (key.to_owned(), number.to_string())));
-        schema.clone().with_metadata(metadata)
-    }
-
-    /// The timing on a schema, if there is one.
-    pub fn of(schema: &Schema) -> Option<Self> {
-        let number = |key| schema.metadata().get(key)?.parse::<u64>().ok();
-        Some(Self { queue: Duration::from_nanos(number(QUEUE)?), run: Duration::from_nanos(number(RUN)?), rows: number(ROWS)? })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_timing_is_read_as_it_was_written() {
-        let timing = Timing { queue: Duration::from_nanos(7), run: Duration::from_millis(3), rows: 12 };
-        assert_eq!(Timing::of(&timing.onto(&Schema::empty())), Some(timing));
-        assert_eq!(Timing::of(&Schema::empty()), None);
-    }
 }

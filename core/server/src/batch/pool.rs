@@ -20,7 +20,7 @@ use crate::catalog::Served;
 use crate::clock::wall_ms;
 use crate::engine_failure::failure;
 use crate::hands::{Effort, Hands};
-use crate::scoring::{BoxFuture, Call, Scoring};
+use crate::scoring::{BoxFuture, Call, Scored, Scoring, Timing};
 
 /// Most rows that the calling thread scores itself, and the longest that this may take: below, handing over costs more than it frees.
 const INLINE_ROWS: u64 = 16;
@@ -100,7 +100,7 @@ impl Scoring for Pool {
         schema: SchemaRef,
         batches: Vec<RecordBatch>,
         call: Call,
-    ) -> BoxFuture<'static, Result<Vec<RecordBatch>, Failure>> {
+    ) -> BoxFuture<'static, Result<Scored, Failure>> {
         let tally = Tally { served: served.clone(), arrived: call.arrived, answered: false };
         let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
         let rate = self.rate(&served.name);
@@ -108,13 +108,13 @@ impl Scoring for Pool {
         let (waiting, open) = self.lane.waiting();
         let run = Run { served, schema, batches, rate: rate.clone(), rows, arrived: call.arrived };
         if rows <= INLINE_ROWS && own <= INLINE_TIME && waiting == 0 && open {
-            let result = self.lane.inline(call.deadline, |watch| run.score(watch)).map(|done| tally.answer(done));
+            let result = self.lane.inline(call.deadline, |watch| run.score(watch)).map(|scored| tally.answer(scored));
             return Box::pin(std::future::ready(result));
         }
         let bytes = run.batches.iter().map(bytes_of).sum();
         let order = Order { stake: call.stake, deadline: call.deadline, rows, bytes, own };
         match self.lane.submit(order, move |watch| run.score(watch)) {
-            Ok(pending) => Box::pin(async move { pending.await.map(|done| tally.answer(done)) }),
+            Ok(pending) => Box::pin(async move { pending.await.map(|scored| tally.answer(scored)) }),
             Err(failure) => {
                 if failure.reason == Reason::Overloaded && failure.retry_after_ms == Some(-1) {
                     rate.doubt(rows);
@@ -150,14 +150,8 @@ struct Run {
     arrived: Instant,
 }
 
-/// A scored table, and how long it waited.
-struct Done {
-    batches: Vec<RecordBatch>,
-    queued: Duration,
-}
-
 impl Run {
-    fn score(self, watch: &Watch<'_>) -> Result<Done, Failure> {
+    fn score(self, watch: &Watch<'_>) -> Result<Scored, Failure> {
         let started = Instant::now();
         let per_block = nanos(self.rate.predict(BLOCK_ROWS as u64));
         let go_on = || {
@@ -169,11 +163,15 @@ impl Run {
             Err(Error::Interrupted) => return Err(watch.why()),
             other => other.map_err(|error| failure(&error))?,
         };
-        let took = started.elapsed();
+        Ok(self.done(batches, started, started.elapsed()))
+    }
+
+    /// Counts what was scored, and tells how long it waited and ran.
+    fn done(&self, batches: Vec<RecordBatch>, started: Instant, took: Duration) -> Scored {
         self.rate.learn(self.rows, took);
         let refused = batches.iter().filter_map(|batch| batch.column_by_name("score")).map(|score| score.null_count() as u64).sum();
         self.served.statistics.run(self.rows, refused, took, wall_ms());
-        Ok(Done { batches, queued: started.saturating_duration_since(self.arrived) })
+        Scored { batches, timing: Timing { queue: started.saturating_duration_since(self.arrived), run: took, rows: self.rows } }
     }
 }
 
@@ -201,10 +199,10 @@ struct Tally {
 }
 
 impl Tally {
-    fn answer(mut self, done: Done) -> Vec<RecordBatch> {
+    fn answer(mut self, scored: Scored) -> Scored {
         self.answered = true;
-        self.served.statistics.answer(done.queued, self.arrived.elapsed());
-        done.batches
+        self.served.statistics.answer(scored.timing.queue, self.arrived.elapsed());
+        scored
     }
 }
 

@@ -59,6 +59,24 @@ fn small_and_large_calls_fail_alike_and_are_counted() {
 }
 
 #[test]
+fn a_scored_table_tells_its_own_time_and_is_counted() {
+    let (served, arrived) = (served(), Instant::now());
+    let (schema, batches) = rows("score", 3);
+    let rate = Arc::new(Rate::default());
+    let run = Run { served: served.clone(), schema, batches: batches.clone(), rate: rate.clone(), rows: 3, arrived };
+    let (queue, took) = (Duration::from_millis(7), Duration::from_millis(2));
+    let scored = run.done(batches.clone(), arrived + queue, took);
+    assert_eq!(scored, Scored { batches, timing: Timing { queue, run: took, rows: 3 } });
+    assert_eq!(rate.predict(3), took);
+    let tally = Tally { served: served.clone(), arrived, answered: false };
+    assert_eq!(tally.answer(scored.clone()), scored);
+    let statistics = &served.statistics;
+    let counted =
+        [&statistics.rows, &statistics.rows_refused, &statistics.answered, &statistics.failed].map(|count| count.load(Ordering::Relaxed));
+    assert_eq!((counted, statistics.queue.sum_ns(), statistics.score.sum_ns()), ([3, 0, 1, 0], 7_000_000, 2_000_000));
+}
+
+#[test]
 fn a_slice_counts_as_its_own_rows() {
     let (_, batches) = rows("a", 1000);
     assert_eq!((bytes_of(&batches[0]), bytes_of(&batches[0].slice(10, 5))), (8000, 40));

@@ -24,7 +24,7 @@ use super::table::{Done, Opened};
 use crate::catalog::Registry;
 use crate::deadline::earliest;
 use crate::hands::{Effort, Hands, aside};
-use crate::scoring::{BoxFuture, Call, Scoring};
+use crate::scoring::{BoxFuture, Call, Scored, Scoring};
 
 /// What every stream works with.
 pub(super) struct Session {
@@ -64,7 +64,7 @@ struct Read {
 struct Waiting {
     kept: RecordBatch,
     attached: Bytes,
-    scored: BoxFuture<'static, Result<Vec<RecordBatch>, Failure>>,
+    scored: BoxFuture<'static, Result<Scored, Failure>>,
 }
 
 impl Session {
@@ -87,7 +87,7 @@ impl Session {
                 scored = ready_or_never(front) => {
                     let (opened, waiting) = (state.opened.clone(), state.waiting.pop_front());
                     if let (Some(opened), Some(Waiting { kept, attached, .. })) = (opened, waiting) {
-                        answer.batch(Done { opened, kept, scored: scored?, attached }).await?;
+                        answer.batch(Done { opened, kept, scored: scored?.batches, attached }).await?;
                     }
                 }
                 read = reading => {
@@ -163,7 +163,7 @@ impl Session {
         let Some(batch) = read_batch? else { return Ok(()) };
         let kept = opened.kept(&batch)?;
         let scored = if batch.num_rows() == 0 {
-            Box::pin(ready(Ok(Vec::new())))
+            Box::pin(ready(Ok(Scored::default())))
         } else {
             let deadline = self.deadline_of(&opened.order, read.arrived);
             let call = Call { deadline, stake: opened.order.stake, arrived: read.arrived };

@@ -58,7 +58,7 @@ impl Scoring for Doubles {
         _: SchemaRef,
         batches: Vec<RecordBatch>,
         call: Call,
-    ) -> BoxFuture<'static, Result<Vec<RecordBatch>, Failure>> {
+    ) -> BoxFuture<'static, Result<Scored, Failure>> {
         self.calls.lock().unwrap().push(call);
         let running = self.running.clone();
         self.most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -79,7 +79,8 @@ impl Scoring for Doubles {
                 RecordBatch::try_new(schema.clone(), columns).unwrap()
             };
             let middle = a.len() / 2;
-            Ok(vec![half(a.slice(0, middle)), half(a.slice(middle, a.len() - middle))])
+            let batches = vec![half(a.slice(0, middle)), half(a.slice(middle, a.len() - middle))];
+            Ok(Scored { batches, ..Scored::default() })
         })
     }
 }

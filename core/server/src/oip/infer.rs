@@ -18,7 +18,7 @@ use crate::catalog::Served;
 use crate::deadline::earliest;
 use crate::hands::{Effort, aside};
 use crate::ipc::Batches;
-use crate::scoring::{Call, Timing};
+use crate::scoring::{Call, Scored, Timing};
 
 /// What is known of a request before its message is looked at.
 #[derive(Debug, Clone, Copy)]
@@ -68,14 +68,8 @@ pub async fn infer(parts: &Parts, request: ModelInferRequest, context: Context) 
     };
     let understood = if size > LONG { aside(&*parts.hands, by_size(size), reading).await.flatten() } else { reading() };
     let Understood { wanted, batches: Batches { schema, batches, rows }, typed } = understood.map_err(refused)?;
-    let handed_over = Instant::now();
     let call = Call { deadline, stake: parameters.stake, arrived: context.arrived };
-    let scored = parts.scoring.score(served.clone(), schema, batches, call).await?;
-    let timing = scored.first().and_then(|batch| Timing::of(batch.schema_ref())).unwrap_or_else(|| Timing {
-        queue: handed_over.saturating_duration_since(context.arrived),
-        run: handed_over.elapsed(),
-        rows: rows as u64,
-    });
+    let Scored { batches: scored, timing } = parts.scoring.score(served.clone(), schema, batches, call).await?;
     tell(&mut response, &served, timing);
     if parameters.tells_final {
         put(&mut response, "triton_final_response", ParameterChoice::BoolParam(true));

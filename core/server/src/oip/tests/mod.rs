@@ -27,7 +27,7 @@ use crate::catalog::{Opened, Registry, Served};
 use crate::engine_failure;
 use crate::hands::{Effort, Hands};
 use crate::operator::Operator;
-use crate::scoring::{BoxFuture, Call, Scoring, Timing};
+use crate::scoring::{BoxFuture, Call, Scored, Scoring, Timing};
 
 /// A column of every type; `fare` and `kind` and `seen` may be null.
 pub const COLUMNS: &str = r#"
@@ -87,7 +87,7 @@ impl Scoring for Counting {
         schema: SchemaRef,
         batches: Vec<RecordBatch>,
         call: Call,
-    ) -> BoxFuture<'static, Result<Vec<RecordBatch>, Failure>> {
+    ) -> BoxFuture<'static, Result<Scored, Failure>> {
         self.calls.lock().unwrap().push(call);
         let (delay, timing) = (self.delay, self.timing);
         Box::pin(async move {
@@ -106,13 +106,8 @@ impl Scoring for Counting {
             let classes = scorer.shape().and_then(|shape| shape.classes.as_deref());
             // In two batches, as a scorer may give them.
             let half = table.rows() / 2;
-            let mut batches = vec![scored(&scores[..half], classes, &reasons[..half]), scored(&scores[half..], classes, &reasons[half..])];
-            if let Some(timing) = timing {
-                let schema = Arc::new(timing.onto(&batches[0].schema()));
-                batches =
-                    batches.into_iter().map(|batch| RecordBatch::try_new(schema.clone(), batch.columns().to_vec()).unwrap()).collect();
-            }
-            Ok(batches)
+            let batches = vec![scored(&scores[..half], classes, &reasons[..half]), scored(&scores[half..], classes, &reasons[half..])];
+            Ok(Scored { batches, timing: timing.unwrap_or(Timing { rows: table.rows() as u64, ..Timing::default() }) })
         })
     }
 }
