@@ -53,10 +53,11 @@ pub struct Opened {
 }
 
 /// All bundles at one moment.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Catalog {
     bundles: Vec<Arc<Served>>,
     troubles: Vec<Trouble>,
+    unloaded: Vec<Unloaded>,
 }
 
 /// A bundle that should be served and is not, or not in its newest form.
@@ -66,6 +67,15 @@ pub struct Trouble {
     pub name: String,
     /// Why.
     pub reason: String,
+}
+
+/// A bundle that was served and was taken away on purpose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unloaded {
+    /// The bundle's name.
+    pub name: String,
+    /// The version that it had.
+    pub version: u64,
 }
 
 /// The catalog that is in force.
@@ -155,10 +165,15 @@ impl Catalog {
         &self.troubles
     }
 
+    /// What was served and is no longer, by name.
+    pub fn unloaded(&self) -> &[Unloaded] {
+        &self.unloaded
+    }
+
     /// A bundle by name; the empty name finds the only one.
     ///
     /// # Errors
-    /// `NOT_FOUND` for an unknown name, `UNAVAILABLE` for a bundle that could not be opened, `INVALID_ARGUMENT` where a name is needed.
+    /// `NOT_FOUND` for an unknown name, `UNAVAILABLE` for one that could not be opened or was unloaded, `INVALID_ARGUMENT` where a name is needed.
     pub fn find(&self, name: &str) -> Result<&Arc<Served>, Failure> {
         match self.bundles.as_slice() {
             [only] if name.is_empty() => return Ok(only),
@@ -181,6 +196,10 @@ impl Catalog {
                 format!("bundle {name} could not be opened: {}", trouble.reason),
             ));
         }
+        if self.unloaded.iter().any(|unloaded| unloaded.name == name) {
+            let message = format!("bundle {name} was unloaded; it answers again once it is loaded");
+            return Err(Failure::new(Code::Unavailable, Reason::NotReady, message));
+        }
         // A published example client looks for this very beginning.
         Err(Failure::new(Code::NotFound, Reason::UnknownBundle, format!("Request for unknown model: '{name}' is not found")))
     }
@@ -195,8 +214,10 @@ impl Registry {
     /// Serves a bundle from now on, in place of one of the same name, which is handed back so that the caller can free it where that
     /// hurts nobody.
     pub fn serve(&self, served: Served) -> Option<Arc<Served>> {
-        self.change(|bundles, troubles| {
-            troubles.retain(|trouble| trouble.name != served.name);
+        self.change(|catalog| {
+            let bundles = &mut catalog.bundles;
+            catalog.troubles.retain(|trouble| trouble.name != served.name);
+            catalog.unloaded.retain(|unloaded| unloaded.name != served.name);
             match bundles.iter_mut().find(|other| other.name == served.name) {
                 Some(place) => Some(std::mem::replace(place, Arc::new(served))),
                 None => {
@@ -210,29 +231,36 @@ impl Registry {
 
     /// The version that the next bundle of a name gets.
     pub fn next_version(&self, name: &str) -> u64 {
-        self.catalog().bundles().iter().find(|served| served.name == name).map_or(1, |served| served.version + 1)
+        let catalog = self.catalog();
+        let served = catalog.bundles.iter().map(|served| (&served.name, served.version));
+        let known = served.chain(catalog.unloaded.iter().map(|unloaded| (&unloaded.name, unloaded.version)));
+        known.filter(|(known, _)| *known == name).map(|(_, version)| version + 1).max().unwrap_or(1)
     }
 
-    /// Serves a bundle no longer; hands it back if it was there.
+    /// Serves a bundle no longer, and remembers that it was there, so that its name is not taken for an unknown one; hands it back.
     pub fn withdraw(&self, name: &str) -> Option<Arc<Served>> {
-        self.change(|bundles, _| {
-            let place = bundles.iter().position(|served| served.name == name)?;
-            Some(bundles.remove(place))
+        self.change(|catalog| {
+            let place = catalog.bundles.iter().position(|served| served.name == name)?;
+            let served = catalog.bundles.remove(place);
+            catalog.troubles.retain(|trouble| trouble.name != name);
+            catalog.unloaded.push(Unloaded { name: served.name.clone(), version: served.version });
+            catalog.unloaded.sort_by(|one, other| one.name.cmp(&other.name));
+            Some(served)
         })
     }
 
     /// Remembers why a bundle is not served, or not in its newest form.
     pub fn trouble(&self, trouble: Trouble) {
-        self.change(|_, troubles| {
-            troubles.retain(|known| known.name != trouble.name);
-            troubles.push(trouble);
+        self.change(|catalog| {
+            catalog.troubles.retain(|known| known.name != trouble.name);
+            catalog.troubles.push(trouble);
         });
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Vec<Arc<Served>>, &mut Vec<Trouble>) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut Catalog) -> T) -> T {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut next = Catalog { bundles: current.bundles.clone(), troubles: current.troubles.clone() };
-        let result = change(&mut next.bundles, &mut next.troubles);
+        let mut next = Catalog::clone(&current);
+        let result = change(&mut next);
         *current = Arc::new(next);
         self.generation.fetch_add(1, Ordering::Release);
         result

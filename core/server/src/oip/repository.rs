@@ -24,14 +24,22 @@ pub fn index(catalog: &Catalog, request: &RepositoryIndexRequest) -> Result<Vec<
         state: "READY".to_owned(),
         reason: trouble(&served.name).map(|trouble| format!("a newer form is not served: {}", trouble.reason)).unwrap_or_default(),
     });
-    let missing = catalog.troubles().iter().filter(|trouble| catalog.bundles().iter().all(|served| served.name != trouble.name));
-    let missing = missing.map(|trouble| ModelIndex {
-        name: trouble.name.clone(),
-        version: String::new(),
+    if request.ready {
+        return Ok(ready.collect());
+    }
+    let unloaded = |name: &str| catalog.unloaded().iter().find(|unloaded| unloaded.name == name);
+    let missing = |name: &str, reason: &str| ModelIndex {
+        name: name.to_owned(),
+        version: unloaded(name).map(|unloaded| unloaded.version.to_string()).unwrap_or_default(),
         state: "UNAVAILABLE".to_owned(),
-        reason: trouble.reason.clone(),
-    });
-    Ok(if request.ready { ready.collect() } else { ready.chain(missing).collect() })
+        reason: reason.to_owned(),
+    };
+    let broken = catalog.troubles().iter().filter(|trouble| catalog.bundles().iter().all(|served| served.name != trouble.name));
+    let broken = broken.map(|trouble| missing(&trouble.name, &trouble.reason));
+    // What could not be loaded again says why.
+    let away = catalog.unloaded().iter().filter(|unloaded| trouble(&unloaded.name).is_none());
+    let away = away.map(|unloaded| missing(&unloaded.name, "unloaded"));
+    Ok(ready.chain(broken).chain(away).collect())
 }
 
 /// The bundle that a load or unload request means. One published client names it in the first field, another in the second.

@@ -28,6 +28,31 @@ fn the_index_lists_what_is_served_and_what_should_be() {
 }
 
 #[test]
+fn an_unloaded_bundle_stays_in_the_index_until_it_is_loaded_again() {
+    let registry = Registry::default();
+    let serve = || {
+        let version = registry.next_version("ride");
+        registry.serve(Served::new(Opened { scorer: scorer("ride", "binary"), rung: Rung::Shadow, probe: None }, version));
+    };
+    let row = |row: [&str; 4]| <(String, String, String, String)>::from(row.map(str::to_owned));
+    let unavailable = || registry.catalog().find("ride").unwrap_err().code == Code::Unavailable;
+    assert!(registry.withdraw("ride").is_none() && told(&registry, false).is_empty(), "a name never known leaves nothing behind");
+    assert_eq!(registry.catalog().find("ride").unwrap_err().code, Code::NotFound);
+    serve();
+    registry.trouble(Trouble { name: "ride".to_owned(), reason: "torn".to_owned() });
+    registry.withdraw("ride").unwrap();
+    assert_eq!(told(&registry, false), [row(["ride", "1", "UNAVAILABLE", "unloaded"])]);
+    assert!(told(&registry, true).is_empty() && unavailable());
+    registry.trouble(Trouble { name: "ride".to_owned(), reason: "cut short".to_owned() });
+    assert_eq!(told(&registry, false), [row(["ride", "1", "UNAVAILABLE", "cut short"])]);
+    assert!(unavailable());
+    serve();
+    assert_eq!(told(&registry, false), [row(["ride", "2", "READY", ""])]);
+    registry.withdraw("ride").unwrap();
+    assert_eq!(told(&registry, false), [row(["ride", "2", "UNAVAILABLE", "unloaded"])]);
+}
+
+#[test]
 fn either_field_names_the_model() {
     let none = HashMap::new();
     for (repository, model, expected) in [("", "ride", "ride"), ("ride", "", "ride"), ("repository", "ride", "ride")] {

@@ -200,7 +200,10 @@ async fn readiness() {
         assert_eq!(client.model_ready(asked(name, version)).await.unwrap().into_inner().ready, ready, "{name} {version}");
     }
     assert_eq!(code(client.model_ready(asked("walk", "")).await), Code::NotFound);
+    world.registry.withdraw("ride").unwrap();
+    assert!(!client.model_ready(asked("ride", "")).await.unwrap().into_inner().ready, "known, and unloaded");
     assert_eq!(code(client.model_ready(asked("ride", "x")).await), Code::InvalidArgument);
+    assert_eq!(code(client.model_infer(request(1)).await), Code::Unavailable);
     let mut request = request(1);
     request.model_name = "torn".to_owned();
     assert_eq!(code(client.model_infer(request).await), Code::Unavailable);
