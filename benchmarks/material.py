@@ -88,7 +88,6 @@ class Material:
         return f"{self.sizes.train_rows}x{self.sizes.trees}"
 
     def _fit(self) -> None:
-        from lightgbm import LGBMClassifier
         from sklearn.impute import SimpleImputer
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
@@ -98,12 +97,9 @@ class Material:
         matrix = FEATURES.matrix(train)
         y = workload.target(matrix, FEATURES.names)
         estimators = {
-            "tree": LGBMClassifier(
-                n_estimators=self.sizes.trees, num_leaves=31, learning_rate=0.08, random_state=workload.SEED,
-                deterministic=True, force_row_wise=True, n_jobs=2, verbose=-1,
-            ),
+            "tree": tree(self.sizes),
             "linear": make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(max_iter=500)),
-        }  # fmt: skip
+        }
         for model, estimator in estimators.items():
             estimator.fit(matrix, y)
             reference = train.slice(0, min(20_000, train.num_rows))
@@ -113,6 +109,16 @@ class Material:
             )  # fmt: skip
             bundle.save(self.bundle_path(model))
             self.onnx_path(model).write_bytes(_peer_onnx(model, estimator))
+
+
+def tree(sizes: Sizes) -> Any:
+    """The tree model, not fitted; the same rows make the same one again."""
+    from lightgbm import LGBMClassifier
+
+    return LGBMClassifier(
+        n_estimators=sizes.trees, num_leaves=31, learning_rate=0.08, random_state=workload.SEED,
+        deterministic=True, force_row_wise=True, n_jobs=2, verbose=-1,
+    )  # fmt: skip
 
 
 def _peer_onnx(model: str, estimator: Any) -> bytes:
