@@ -14,7 +14,6 @@ use h2::client::{self, SendRequest};
 use prost::Message;
 use sternpost_wire::scoring::{ScoreReply, ScoreRequest};
 use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::timeout_at;
 
@@ -23,6 +22,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Trouble, streamed};
 use crate::frame::framed;
 use crate::io::{Io, Tls};
+use crate::race::{Raced, Rival, raced};
 
 /// How often a waiting caller is asked whether to go on.
 const ASK_EVERY: Duration = Duration::from_millis(100);
@@ -55,23 +55,6 @@ pub struct Setup {
     pub token: Option<http::HeaderValue>,
     /// How long to spin for an answer before sleeping.
     pub busy_poll: Duration,
-}
-
-/// Somebody else who may answer a request.
-pub struct Rival<'a, T> {
-    /// When to ask them.
-    pub at: Instant,
-    /// Asks them, unless there is nobody.
-    pub start: &'a mut (dyn FnMut() -> Option<oneshot::Receiver<T>> + 'a),
-}
-
-/// Whose answer came first.
-#[derive(Debug)]
-pub enum Raced<T, R = Box<ScoreReply>> {
-    /// That of this connection.
-    Own(R),
-    /// The rival's.
-    Other(T),
 }
 
 /// A connection and the runtime that drives it. Fields are dropped in their order: the runtime outlives what is registered with it.
@@ -249,21 +232,6 @@ async fn only(call: &mut Duplex) -> Result<Bytes, Trouble> {
         Some(reply) if call.next(MESSAGE_MOST).await?.is_none() => Ok(reply),
         Some(_) => Err(Trouble::broken("the server sent two answers to one request")),
         None => Err(Trouble::broken("the server ended the call without an answer")),
-    }
-}
-
-/// A call's answer or, once it has taken long enough, a rival's if that comes first. A rival who fails says nothing.
-async fn raced<R, T>(call: impl Future<Output = Result<R, Trouble>>, rival: Option<Rival<'_, T>>) -> Result<Raced<T, R>, Trouble> {
-    let Some(rival) = rival else { return call.await.map(Raced::Own) };
-    let mut call = pin!(call);
-    if let Ok(done) = timeout_at(rival.at.into(), &mut call).await {
-        return done.map(Raced::Own);
-    }
-    let Some(theirs) = (rival.start)() else { return call.await.map(Raced::Own) };
-    tokio::select! {
-        done = &mut call => done.map(Raced::Own),
-        Ok(theirs) = theirs => Ok(Raced::Other(theirs)),
-        else => Err(Trouble::broken("nobody answered")),
     }
 }
 

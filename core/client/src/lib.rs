@@ -26,6 +26,7 @@ pub mod health;
 pub mod io;
 pub mod latency;
 pub mod pool;
+pub mod race;
 pub mod remote;
 pub mod reporting;
 pub mod scoring;

@@ -11,10 +11,11 @@ use tokio::sync::oneshot;
 use crate::answer::Answer;
 use crate::breaker::Outcome;
 use crate::client::{Client, Inner, Transport};
-use crate::connection::{Connection, Patience, Raced, Rival};
+use crate::connection::{Connection, Patience};
 use crate::description::Description;
 use crate::error::{Error, Trouble};
 use crate::fallback::Cause;
+use crate::race::{Raced, Rival};
 use crate::remote::Flight;
 use crate::tries::Tries;
 
