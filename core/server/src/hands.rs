@@ -14,6 +14,8 @@ use sternpost_wire::scoring::Stake;
 use crate::engine_failure::internal;
 use crate::scoring::BoxFuture;
 
+/// Reading or writing more bytes than these takes tens of microseconds, and is done by others than the threads that answer single rows.
+pub const LONG: usize = 128 << 10;
 /// Nanoseconds that a byte takes to be copied, checked or unpacked: a guess that only admission by predicted finish uses.
 const NS_PER_BYTE: u64 = 1;
 

@@ -17,6 +17,7 @@ use crate::catalog::{Registry, Served};
 use crate::config::Config;
 use crate::flight::{self, Flight};
 use crate::health::Health;
+use crate::ipc;
 use crate::oip::{self, Inference, Options, TypedResponse};
 use crate::operator::Operator;
 
@@ -48,7 +49,11 @@ pub fn routes(parts: Parts) -> Result<(Routes, HealthReporter), tonic_reflection
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Deflate)
         .max_decoding_message_size(most);
-    let limits = flight::Limits { message_bytes: most, rows: config.batch_rows, ..flight::Limits::default() };
+    let limits = flight::Limits {
+        message_bytes: most,
+        tables: ipc::Limits { rows: config.batch_rows, ..ipc::Limits::default() },
+        ..flight::Limits::default()
+    };
     let tables = Flight::new(registry.clone(), pool.clone(), pool.clone(), limits).into_server();
     let typed_response = if config.mirror_typed { TypedResponse::Mirror } else { TypedResponse::Raw };
     let options = Options { typed_response, max_rows: config.batch_rows, ..Options::default() };

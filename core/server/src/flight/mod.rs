@@ -8,7 +8,6 @@
 
 mod answer;
 mod describe;
-mod ipc;
 mod order;
 mod service;
 mod session;
@@ -16,25 +15,21 @@ mod table;
 
 pub use service::Flight;
 
+use crate::ipc;
+
 /// What one stream may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of one message.
     pub message_bytes: usize,
-    /// Bytes of one batch when decompressed.
-    pub batch_bytes: usize,
-    /// Bytes of a stream's dictionaries.
-    pub dictionary_bytes: usize,
-    /// Rows of one batch, or entries of one dictionary.
-    pub rows: usize,
-    /// Columns of a table, nested ones included.
-    pub columns: usize,
+    /// Its tables.
+    pub tables: ipc::Limits,
     /// Batches of a stream that are being scored or wait for it; at least one.
     pub read_ahead: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { message_bytes: 64 << 20, batch_bytes: 256 << 20, dictionary_bytes: 64 << 20, rows: 1 << 20, columns: 4096, read_ahead: 2 }
+        Self { message_bytes: 64 << 20, tables: ipc::Limits::default(), read_ahead: 2 }
     }
 }

@@ -18,12 +18,12 @@ use tonic::{Code, Status};
 
 use super::Limits;
 use super::answer::Answer;
-use super::ipc::{Reader, read_schema, too_large};
 use super::order::{Order, wrong};
 use super::table::{Done, Opened};
 use crate::catalog::Registry;
 use crate::deadline::earliest;
-use crate::hands::{Effort, Hands, aside};
+use crate::hands::{Effort, Hands, LONG, aside};
+use crate::ipc::{self, Reader, too_large};
 use crate::scoring::{BoxFuture, Call, Scored, Scoring};
 
 /// What every stream works with.
@@ -130,7 +130,8 @@ impl Session {
             return Ok(None);
         }
         let served = self.registry.catalog().find(&order.bundle)?.clone();
-        let begun = read_schema(&message, &self.limits).and_then(|sent| Opened::new(served.clone(), order.clone(), sent, self.limits));
+        let begun = ipc::schema(&message.data_header, &self.limits.tables);
+        let begun = begun.and_then(|sent| Opened::new(served.clone(), order.clone(), sent, self.limits.tables));
         let (opened, reader) = begun.inspect_err(|_| {
             served.statistics.failed.fetch_add(1, Ordering::Relaxed);
         })?;
@@ -141,9 +142,9 @@ impl Session {
     /// Reads a message, here if that is quick.
     fn read(&self, order: &Order, mut reader: Reader, message: FlightData, arrived: Instant) -> BoxFuture<'static, Result<Read, Failure>> {
         let effort = Effort { stake: order.stake, deadline: self.deadline_of(order, arrived), bytes: message.data_body.len() as u64 };
-        let long = Reader::is_long(&message);
+        let long = is_long(&message);
         let work = move || {
-            let batch = reader.read(&message);
+            let batch = reader.read(&message.data_header, message.data_body);
             Read { reader, batch, attached: message.app_metadata, arrived }
         };
         if !long {
@@ -206,6 +207,12 @@ impl State {
         self.failed.get_or_insert(failure);
         None
     }
+}
+
+/// Whether reading a message takes long enough to be done by another thread.
+fn is_long(message: &FlightData) -> bool {
+    // Packed, a byte may become 255.
+    message.data_body.len() > LONG || message.data_body.len() > LONG / 255 && ipc::is_packed(&message.data_header)
 }
 
 /// What a future gives; without one, never anything.

@@ -18,7 +18,6 @@ use tokio::sync::mpsc::{Receiver, channel};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::super::answer::{Batches, Summary};
-use super::super::ipc;
 use super::*;
 use crate::catalog::{Opened as Bundle, Served};
 
@@ -135,12 +134,12 @@ async fn exchange(session: Session, messages: Vec<Result<FlightData, Status>>) -
         let data = data.unwrap();
         let Some(reader) = &mut reader else {
             assert_eq!(data.app_metadata, "d1");
-            let schema = ipc::read_schema(&data, &Limits::default()).unwrap();
+            let schema = ipc::schema(&data.data_header, &ipc::Limits::default()).unwrap();
             let names: Vec<_> = schema.fields().iter().map(|field| field.name().clone()).filter(|name| name != "reasons").collect();
-            reader = Some(Reader::new(schema, names.iter().map(String::as_str), Limits::default()).unwrap());
+            reader = Some(Reader::new(schema, names.iter().map(String::as_str), ipc::Limits::default()).unwrap());
             continue;
         };
-        batches.extend(reader.read(&data).unwrap().map(|batch| (batch, data.app_metadata.clone())));
+        batches.extend(reader.read(&data.data_header, data.data_body).unwrap().map(|batch| (batch, data.app_metadata.clone())));
     }
     (batches, run.await.unwrap())
 }

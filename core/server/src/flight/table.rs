@@ -10,11 +10,10 @@ use sternpost_engine::arrow_rows::Table;
 use sternpost_engine::outputs;
 use sternpost_wire::failure::Failure;
 
-use super::Limits;
-use super::ipc::Reader;
 use super::order::{Order, wrong};
 use crate::catalog::Served;
 use crate::engine_failure::{failure, internal};
+use crate::ipc::{Limits, Reader};
 
 /// A stream whose schema is known.
 pub(super) struct Opened {

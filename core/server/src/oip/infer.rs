@@ -16,7 +16,7 @@ use super::wanted::Wanted;
 use super::{answer, describe, parameters, tensors, wanted};
 use crate::catalog::Served;
 use crate::deadline::earliest;
-use crate::hands::{Effort, aside};
+use crate::hands::{Effort, LONG, aside};
 use crate::ipc::Batches;
 use crate::scoring::{Call, Scored, Timing};
 
@@ -35,9 +35,6 @@ struct Understood {
     batches: Batches,
     typed: bool,
 }
-
-/// Reading or writing more bytes than these takes tens of microseconds, and is done by others than the thread that answers single rows.
-const LONG: usize = 128 << 10;
 
 /// Scores the rows of a request.
 ///

@@ -2,10 +2,26 @@
 
 use arrow_array::types::Int8Type;
 use arrow_array::{Array, DictionaryArray, Float64Array, Int64Array, ListArray, NullArray, StringArray, StringViewArray};
-use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
+use arrow_ipc::CompressionType;
+use arrow_ipc::writer::{DictionaryTracker, EncodedData, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use proptest::prelude::*;
+use sternpost_wire::failure::Reason;
+use tonic::Code;
 
+use super::super::check::NOT_PACKED;
 use super::*;
+
+#[derive(Debug, Clone)]
+pub struct Sent {
+    pub header: Bytes,
+    pub body: Bytes,
+}
+
+impl From<EncodedData> for Sent {
+    fn from(encoded: EncodedData) -> Self {
+        Self { header: encoded.ipc_message.into(), body: Buffer::from(encoded.arrow_data).as_slice().to_vec().into() }
+    }
+}
 
 fn table(rows: usize) -> RecordBatch {
     let labels: DictionaryArray<Int8Type> = (0..rows).map(|row| (row % 3 != 0).then_some(["x", "y"][row % 2])).collect();
@@ -20,21 +36,21 @@ fn table(rows: usize) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
 }
 
-fn messages(batch: &RecordBatch, options: &IpcWriteOptions) -> Vec<FlightData> {
+pub fn messages(batch: &RecordBatch, options: &IpcWriteOptions) -> Vec<Sent> {
     let (generator, mut tracker) = (IpcDataGenerator::default(), DictionaryTracker::new(false));
     let schema = generator.schema_to_bytes_with_dictionary_tracker(batch.schema_ref(), &mut tracker, options);
     let (dictionaries, batch) = generator.encode(batch, &mut tracker, options, &mut IpcWriteContext::default()).unwrap();
-    [schema].into_iter().chain(dictionaries).chain([batch]).map(FlightData::from).collect()
+    [schema].into_iter().chain(dictionaries).chain([batch]).map(Sent::from).collect()
 }
 
 fn plain() -> IpcWriteOptions {
     IpcWriteOptions::default()
 }
 
-fn read(messages: &[FlightData], names: &[&str], limits: Limits) -> Result<Vec<RecordBatch>, Failure> {
-    let schema = read_schema(&messages[0], &limits)?;
+pub fn read(messages: &[Sent], names: &[&str], limits: Limits) -> Result<Vec<RecordBatch>, Failure> {
+    let schema = schema(&messages[0].header, &limits)?;
     let mut reader = Reader::new(schema, names.iter().copied(), limits)?;
-    messages[1..].iter().filter_map(|message| reader.read(message).transpose()).collect()
+    messages[1..].iter().filter_map(|message| reader.message(&message.header, message.body.clone()).transpose()).collect()
 }
 
 const NAMES: [&str; 4] = ["a", "label", "text", "view"];
@@ -88,7 +104,7 @@ fn a_compressed_buffer_is_not_believed_what_it_says_of_its_size() {
     let lz4 = plain().try_with_compression(Some(CompressionType::LZ4_FRAME)).unwrap();
     let batch = RecordBatch::try_from_iter([("a", Arc::new(Int64Array::from(vec![7; 1000])) as ArrayRef)]).unwrap();
     let sent = messages(&batch, &lz4);
-    let body = sent[1].data_body.to_vec();
+    let body = sent[1].body.to_vec();
     // The only buffer that is there: its true size stands before it.
     let place = body.windows(8).position(|bytes| bytes == 8000i64.to_le_bytes()).unwrap();
     for (size, code) in [
@@ -99,11 +115,11 @@ fn a_compressed_buffer_is_not_believed_what_it_says_of_its_size() {
         (7999, Code::InvalidArgument),
         (8001, Code::InvalidArgument),
         (0, Code::InvalidArgument),
-        (NOT_COMPRESSED, Code::InvalidArgument),
+        (NOT_PACKED, Code::InvalidArgument),
     ] {
         let mut body = body.clone();
         body[place..place + 8].copy_from_slice(&i64::to_le_bytes(size));
-        let damaged = [sent[0].clone(), FlightData { data_body: body.into(), ..sent[1].clone() }];
+        let damaged = [sent[0].clone(), Sent { body: body.into(), ..sent[1].clone() }];
         assert_eq!(read(&damaged, &["a"], Limits::default()).unwrap_err().code, code, "{size}");
     }
 }
@@ -113,14 +129,14 @@ fn buffers_that_claim_the_same_bytes_or_none_of_the_body_are_refused() {
     let column = |value| Arc::new(Float64Array::from(vec![value; 1000])) as ArrayRef;
     let sent = messages(&RecordBatch::try_from_iter([("a", column(1.0)), ("b", column(2.0))]).unwrap(), &plain());
     assert!(read(&sent, &["a", "b"], Limits::default()).is_ok());
-    let header = sent[1].data_header.to_vec();
+    let header = sent[1].header.to_vec();
     // The second column's values: they begin at byte 8000 and are 8000 bytes.
     let place = header.windows(16).rposition(|bytes| bytes[..8] == 8000i64.to_le_bytes() && bytes[8..] == bytes[..8]).unwrap();
-    for (start, len) in [(0, sent[1].data_body.len() as i64), (16_000, 8000), (-8, 8), (0, -1), (i64::MAX, 8), (8, i64::MAX)] {
+    for (start, len) in [(0, sent[1].body.len() as i64), (16_000, 8000), (-8, 8), (0, -1), (i64::MAX, 8), (8, i64::MAX)] {
         let mut header = header.clone();
         header[place..place + 8].copy_from_slice(&i64::to_le_bytes(start));
         header[place + 8..place + 16].copy_from_slice(&i64::to_le_bytes(len));
-        let damaged = [sent[0].clone(), FlightData { data_header: header.into(), ..sent[1].clone() }];
+        let damaged = [sent[0].clone(), Sent { header: header.into(), ..sent[1].clone() }];
         let failure = read(&damaged, &["a", "b"], Limits::default()).unwrap_err();
         assert!(failure.code == Code::InvalidArgument && failure.message.contains("its buffers"), "{start}, {len}: {}", failure.message);
     }
@@ -144,6 +160,18 @@ fn messages_out_of_order_are_refused() {
     }
 }
 
+/// Bytes with others at some places.
+pub fn changed(bytes: &Bytes, changes: Vec<(prop::sample::Index, u8)>) -> Bytes {
+    let mut bytes = bytes.to_vec();
+    for (place, value) in changes {
+        if !bytes.is_empty() {
+            let place = place.index(bytes.len());
+            bytes[place] = value;
+        }
+    }
+    bytes.into()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
@@ -155,18 +183,11 @@ proptest! {
     ) {
         let options = if lz4 { plain().try_with_compression(Some(CompressionType::LZ4_FRAME)).unwrap() } else { plain() };
         let mut sent = messages(&table(20), &options);
-        let part = if in_body { &mut sent[message].data_body } else { &mut sent[message].data_header };
-        let mut bytes = part.to_vec();
-        for (place, value) in changes {
-            if !bytes.is_empty() {
-                let place = place.index(bytes.len());
-                bytes[place] = value;
-            }
-        }
+        let part = if in_body { &mut sent[message].body } else { &mut sent[message].header };
+        *part = changed(part, changes);
         if let Some(cut) = cut {
-            bytes.truncate(cut.index(bytes.len() + 1));
+            part.truncate(cut.index(part.len() + 1));
         }
-        *part = bytes.into();
         match read(&sent, &NAMES, Limits { rows: 1000, ..Limits::default() }) {
             Ok(batches) => batches.iter().for_each(|batch| {
                 assert!(batch.num_rows() <= 1000);
