@@ -51,6 +51,7 @@ pub fn routes(parts: Parts) -> Result<(Routes, HealthReporter), tonic_reflection
         .max_decoding_message_size(most);
     let limits = flight::Limits {
         message_bytes: most,
+        idle: config.idle,
         tables: ipc::Limits { rows: config.batch_rows, ..ipc::Limits::default() },
         ..flight::Limits::default()
     };

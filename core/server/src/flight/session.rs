@@ -13,6 +13,7 @@ use arrow_array::RecordBatch;
 use arrow_flight::FlightData;
 use bytes::Bytes;
 use sternpost_wire::failure::{Failure, Reason};
+use tokio::time::{sleep, timeout};
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Status};
 
@@ -20,7 +21,7 @@ use super::Limits;
 use super::answer::Answer;
 use super::order::{Order, wrong};
 use super::table::{Done, Opened};
-use crate::catalog::Registry;
+use crate::catalog::{Registry, Served};
 use crate::deadline::earliest;
 use crate::hands::{Effort, Hands, LONG, aside};
 use crate::ipc::{self, Reader, too_large};
@@ -79,7 +80,7 @@ impl Session {
     ) -> Result<(), Failure> {
         let mut state = State::default();
         while state.goes_on() {
-            let room = state.has_room(self.limits.read_ahead);
+            let (room, idle) = (state.has_room(self.limits.read_ahead), state.is_idle());
             let (reading, front) = (ready_or_never(state.reading.as_mut()), state.waiting.front_mut().map(|front| &mut front.scored));
             tokio::select! {
                 biased;
@@ -87,7 +88,7 @@ impl Session {
                 scored = ready_or_never(front) => {
                     let (opened, waiting) = (state.opened.clone(), state.waiting.pop_front());
                     if let (Some(opened), Some(Waiting { kept, attached, .. })) = (opened, waiting) {
-                        answer.batch(Done { opened, kept, scored: scored?.batches, attached }).await?;
+                        self.patiently(answer.batch(Done { opened, kept, scored: scored?.batches, attached })).await?;
                     }
                 }
                 read = reading => {
@@ -100,10 +101,13 @@ impl Session {
                     Some(message) => {
                         let begun = self.take(&mut state, message);
                         if let Some(Some(opened)) = state.note(begun) {
-                            answer.open(&opened.answers, opened.served.digest()).await?;
+                            self.patiently(answer.open(&opened.answers, &opened.digest)).await?;
                         }
                     }
                 },
+                () = sleep(self.limits.idle), if idle => {
+                    state.note::<()>(Err(self.idled("nothing came")));
+                }
             }
         }
         match (state.failed, state.opened) {
@@ -131,7 +135,7 @@ impl Session {
         }
         let served = self.registry.catalog().find(&order.bundle)?.clone();
         let begun = ipc::schema(&message.data_header, &self.limits.tables);
-        let begun = begun.and_then(|sent| Opened::new(served.clone(), order.clone(), sent, self.limits.tables));
+        let begun = begun.and_then(|sent| Opened::new(&served, order.clone(), sent, self.limits.tables));
         let (opened, reader) = begun.inspect_err(|_| {
             served.statistics.failed.fetch_add(1, Ordering::Relaxed);
         })?;
@@ -158,8 +162,9 @@ impl Session {
     fn score(&self, state: &mut State, read: Read) -> Result<(), Failure> {
         state.reader = Some(read.reader);
         let Some(opened) = &state.opened else { return Ok(()) };
+        let served = self.current(opened)?;
         let read_batch = read.batch.inspect_err(|_| {
-            opened.served.statistics.failed.fetch_add(1, Ordering::Relaxed);
+            served.statistics.failed.fetch_add(1, Ordering::Relaxed);
         });
         let Some(batch) = read_batch? else { return Ok(()) };
         let kept = opened.kept(&batch)?;
@@ -168,10 +173,30 @@ impl Session {
         } else {
             let deadline = self.deadline_of(&opened.order, read.arrived);
             let call = Call { deadline, stake: opened.order.stake, arrived: read.arrived };
-            self.scoring.score(opened.served.clone(), batch.schema(), vec![batch], call)
+            self.scoring.score(served, batch.schema(), vec![batch], call)
         };
         state.waiting.push_back(Waiting { kept, attached: read.attached, scored });
         Ok(())
+    }
+
+    /// The bundle as it is served now, unless it is another one than the stream began with.
+    fn current(&self, opened: &Opened) -> Result<Arc<Served>, Failure> {
+        let catalog = self.registry.catalog();
+        let served = catalog.find(&opened.bundle)?;
+        if served.digest() == opened.digest {
+            return Ok(served.clone());
+        }
+        Err(Failure::new(Code::Unavailable, Reason::NotReady, "the bundle was replaced; open the stream again"))
+    }
+
+    /// Waits for whoever takes the answers, but not for ever.
+    async fn patiently(&self, taken: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+        timeout(self.limits.idle, taken).await.unwrap_or_else(|_| Err(self.idled("no answer was taken")))
+    }
+
+    fn idled(&self, what: &str) -> Failure {
+        let message = format!("{what} for {} s; open the stream again", self.limits.idle.as_secs_f64());
+        Failure::new(Code::DeadlineExceeded, Reason::Deadline, message)
     }
 
     fn deadline_of(&self, order: &Order, arrived: Instant) -> Option<Instant> {
@@ -195,6 +220,11 @@ impl State {
 
     fn has_room(&self, read_ahead: usize) -> bool {
         !self.ended && self.reading.is_none() && self.waiting.len() < read_ahead.max(1)
+    }
+
+    /// Whether it is only waiting for its sender.
+    fn is_idle(&self) -> bool {
+        !self.ended && self.reading.is_none() && self.waiting.is_empty()
     }
 
     /// Ends the taking in at the first failure.
@@ -226,3 +256,7 @@ async fn ready_or_never<T>(future: Option<&mut BoxFuture<'static, T>>) -> T {
 #[cfg(test)]
 #[path = "session_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "session_end_tests.rs"]
+mod end_tests;

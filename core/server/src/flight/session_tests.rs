@@ -42,7 +42,7 @@ impl model::Session for NoModel {
 
 /// Doubles `a`; answers in two batches, and later batches before earlier ones unless they are awaited in order.
 #[derive(Default)]
-struct Doubles {
+pub struct Doubles {
     calls: Mutex<Vec<Call>>,
     running: Arc<AtomicUsize>,
     most: AtomicUsize,
@@ -97,21 +97,27 @@ impl Hands for Doubles {
     }
 }
 
-fn table(values: &[f64]) -> RecordBatch {
+pub fn table(values: &[f64]) -> RecordBatch {
     let a: Float64Array = values.iter().map(|value| value.is_finite().then_some(*value)).collect();
     let id: DictionaryArray<Int8Type> = values.iter().map(|value| Some(if *value > 1.0 { "big" } else { "small" })).collect();
     let columns: [(&str, ArrayRef); 2] = [("id", Arc::new(id)), ("a", Arc::new(a))];
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
 }
 
-fn session(scoring: &Arc<Doubles>) -> Session {
+/// The bundle with another digest.
+pub fn served(digest: &str, version: u64) -> Served {
+    let spec = Spec::from_json(&SPEC.replace("d1", digest)).unwrap();
+    let scorer = Arc::new(Scorer::new(spec, None, Some(Arc::new(NoModel))).unwrap());
+    Served::new(Bundle { scorer, rung: Rung::Unspecified, probe: None }, version)
+}
+
+pub fn session(scoring: &Arc<Doubles>) -> Session {
     let registry = Arc::new(Registry::default());
-    let scorer = Scorer::new(Spec::from_json(SPEC).unwrap(), None, Some(Arc::new(NoModel))).unwrap();
-    registry.serve(Served::new(Bundle { scorer: Arc::new(scorer), rung: Rung::Unspecified, probe: None }, 1));
+    registry.serve(served("d1", 1));
     Session { registry, scoring: scoring.clone(), hands: scoring.clone(), limits: Limits::default(), deadline: None }
 }
 
-fn sent(command: &str, batches: &[RecordBatch]) -> Vec<Result<FlightData, Status>> {
+pub fn sent(command: &str, batches: &[RecordBatch]) -> Vec<Result<FlightData, Status>> {
     let (generator, options, mut tracker) = (IpcDataGenerator::default(), IpcWriteOptions::default(), DictionaryTracker::new(false));
     let schema = batches.first().map_or_else(|| table(&[]).schema(), RecordBatch::schema);
     let schema = generator.schema_to_bytes_with_dictionary_tracker(&schema, &mut tracker, &options);

@@ -17,8 +17,11 @@ use crate::ipc::{Limits, Reader};
 
 /// A stream whose schema is known.
 pub(super) struct Opened {
-    /// The bundle that scores all of it, whatever is served meanwhile.
-    pub served: Arc<Served>,
+    /// The name of the bundle that scores it. The bundle itself is held by batches on their way alone, so that a stream keeps none alive
+    /// that was replaced.
+    pub bundle: String,
+    /// The bundle's digest, and so all of its bits.
+    pub digest: String,
     /// What was asked.
     pub order: Order,
     /// The columns of an answer.
@@ -45,7 +48,7 @@ impl Opened {
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` that names the column which is absent, of a wrong type, nested, or in the way of another.
-    pub(super) fn new(served: Arc<Served>, order: Order, sent: SchemaRef, limits: Limits) -> Result<(Self, Reader), Failure> {
+    pub(super) fn new(served: &Served, order: Order, sent: SchemaRef, limits: Limits) -> Result<(Self, Reader), Failure> {
         let contract = served.scorer.contract();
         // Asked now, so that a table that does not fit is refused before its rows are sent.
         Table::bind(contract, &sent, &[]).map_err(|error| failure(&error))?;
@@ -65,7 +68,8 @@ impl Opened {
         }
         fields.extend(scored.fields().iter().cloned());
         let answers = Arc::new(Schema::new(fields));
-        Ok((Self { served, order, answers, keep, scored }, reader))
+        let (bundle, digest) = (served.name.clone(), served.digest().to_owned());
+        Ok((Self { bundle, digest, order, answers, keep, scored }, reader))
     }
 
     /// The columns of a batch that go along with its scores.
