@@ -4,11 +4,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use sternpost_wire::failure::{Failure, Reason};
+use sternpost_wire::failure::Failure;
 use tokio::sync::oneshot;
-use tonic::Code;
 
 use crate::operator::Operator;
+use crate::refusal::draining;
 use crate::scoring::BoxFuture;
 
 /// What is wished.
@@ -75,9 +75,8 @@ impl Line {
         let (answer, answered) = oneshot::channel();
         let sent = self.asks.send(Ask { wish, name: name.to_owned(), answer });
         Box::pin(async move {
-            let ended = || Failure::new(Code::Unavailable, Reason::Draining, "the server is about to end");
-            sent.map_err(|_| ended())?;
-            answered.await.unwrap_or_else(|_| Err(ended()))
+            sent.map_err(|_| draining())?;
+            answered.await.unwrap_or_else(|_| Err(draining()))
         })
     }
 }

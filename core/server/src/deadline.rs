@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
+
 /// The time limit in a `grpc-timeout` header: one to eight digits and a unit. Nothing for anything else.
 pub fn grpc_timeout(text: &str) -> Option<Duration> {
     let unit = *text.as_bytes().last()?;
@@ -19,6 +21,11 @@ pub fn grpc_timeout(text: &str) -> Option<Duration> {
         b'n' => Duration::from_nanos(number),
         _ => return None,
     })
+}
+
+/// The time limit that a call's headers ask for.
+pub fn asked(headers: &HeaderMap) -> Option<Duration> {
+    grpc_timeout(headers.get("grpc-timeout")?.to_str().ok()?)
 }
 
 /// When a request was whole, as an extension of it; whoever reads the connection knows, a protocol only when it was called.

@@ -29,6 +29,7 @@ mod monitoring;
 pub mod oip;
 pub mod operator;
 pub mod probe;
+mod refusal;
 pub mod scoring;
 pub mod server;
 mod services;

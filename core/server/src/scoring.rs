@@ -33,17 +33,22 @@ pub struct Call {
     pub arrived: Instant,
 }
 
+/// A table: batches of one schema.
+#[derive(Debug)]
+pub struct Batches {
+    /// Their schema.
+    pub schema: SchemaRef,
+    /// Those that have rows, in order.
+    pub batches: Vec<RecordBatch>,
+    /// How many rows all of them have.
+    pub rows: usize,
+}
+
 /// Scores tables.
 pub trait Scoring: Send + Sync {
-    /// Scores batches of one schema. The result's batches together have as many rows as those given, in order, with the columns of
+    /// Scores a table. The result's batches together have as many rows as those given, in order, with the columns of
     /// [`sternpost_engine::outputs::score`].
-    fn score(
-        &self,
-        served: Arc<Served>,
-        schema: SchemaRef,
-        batches: Vec<RecordBatch>,
-        call: Call,
-    ) -> BoxFuture<'static, Result<Scored, Failure>>;
+    fn score(&self, served: Arc<Served>, table: Batches, call: Call) -> BoxFuture<'static, Result<Scored, Failure>>;
 }
 
 /// A scored table.

@@ -22,6 +22,7 @@ use tonic::Code;
 
 use super::queue::{Eviction, Limits, Order, Place, Queue, Refusal, nanos};
 use crate::engine_failure;
+use crate::refusal::{draining, gone_away, too_large};
 
 type Task = Box<dyn FnOnce(Turn<'_>) + Send>;
 
@@ -185,7 +186,7 @@ impl Watch<'_> {
         if self.shared.stopped.load(Ordering::Relaxed) {
             draining()
         } else if self.token.cancelled.load(Ordering::Relaxed) {
-            Failure::new(Code::Cancelled, Reason::Deadline, "the caller went away")
+            gone_away()
         } else {
             expired()
         }
@@ -229,10 +230,7 @@ fn refused(refusal: Refusal) -> Failure {
     let busy = |message: &str, wait: i64| Failure::new(Code::ResourceExhausted, Reason::Overloaded, message).retry_after(wait);
     match refusal {
         Refusal::Closed => draining(),
-        Refusal::TooLarge => {
-            let message = "the rows are more than may wait for a thread; send them in smaller pieces";
-            Failure::new(Code::ResourceExhausted, Reason::TooLarge, message).retry_after(-1)
-        }
+        Refusal::TooLarge => too_large("the rows are more than may wait for a thread; send them in smaller pieces"),
         Refusal::Late(wait) if wait < 0 => busy("the rows take longer than the time left; send fewer of them, or allow more time", wait),
         Refusal::Late(wait) => busy("the answer would come after its deadline; too much is waiting", wait),
         Refusal::Full(wait) => busy("as much is waiting as may", wait),
@@ -251,10 +249,6 @@ fn evicted(eviction: Eviction) -> Failure {
 
 fn expired() -> Failure {
     Failure::new(Code::DeadlineExceeded, Reason::Deadline, "the time for an answer is over")
-}
-
-fn draining() -> Failure {
-    Failure::new(Code::Unavailable, Reason::Draining, "the server is about to end")
 }
 
 #[cfg(test)]

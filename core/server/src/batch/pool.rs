@@ -7,7 +7,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arrow_array::{Array, RecordBatch};
-use arrow_schema::{Schema, SchemaRef};
 use sternpost_engine::arrow_rows::Table;
 use sternpost_engine::scorer::{BLOCK_ROWS, Scorer};
 use sternpost_engine::{Error, outputs};
@@ -20,7 +19,7 @@ use crate::catalog::Served;
 use crate::clock::wall_ms;
 use crate::engine_failure::failure;
 use crate::hands::{Effort, Hands};
-use crate::scoring::{BoxFuture, Call, Scored, Scoring, Timing};
+use crate::scoring::{Batches, BoxFuture, Call, Scored, Scoring, Timing};
 
 /// Most rows that the calling thread scores itself, and the longest that this may take: below, handing over costs more than it frees.
 const INLINE_ROWS: u64 = 16;
@@ -94,24 +93,18 @@ impl Pool {
 impl Scoring for Pool {
     /// The work is in the queue when this returns; the future only waits for it. Calls that end here are counted in the bundle's statistics,
     /// whatever way they end.
-    fn score(
-        &self,
-        served: Arc<Served>,
-        schema: SchemaRef,
-        batches: Vec<RecordBatch>,
-        call: Call,
-    ) -> BoxFuture<'static, Result<Scored, Failure>> {
+    fn score(&self, served: Arc<Served>, table: Batches, call: Call) -> BoxFuture<'static, Result<Scored, Failure>> {
         let tally = Tally { served: served.clone(), arrived: call.arrived, answered: false };
-        let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        let rows = table.rows as u64;
         let rate = self.rate(&served.name);
         let own = rate.predict(rows);
         let (waiting, open) = self.lane.waiting();
-        let run = Run { served, schema, batches, rate: rate.clone(), rows, arrived: call.arrived };
+        let run = Run { served, table, rate: rate.clone(), rows, arrived: call.arrived };
         if rows <= INLINE_ROWS && own <= INLINE_TIME && waiting == 0 && open {
             let result = self.lane.inline(call.deadline, |watch| run.score(watch)).map(|scored| tally.answer(scored));
             return Box::pin(std::future::ready(result));
         }
-        let bytes = run.batches.iter().map(bytes_of).sum();
+        let bytes = run.table.batches.iter().map(bytes_of).sum();
         let order = Order { stake: call.stake, deadline: call.deadline, rows, bytes, own };
         match self.lane.submit(order, move |watch| run.score(watch)) {
             Ok(pending) => Box::pin(async move { pending.await.map(|scored| tally.answer(scored)) }),
@@ -143,8 +136,7 @@ impl Hands for Pool {
 /// One table on its way.
 struct Run {
     served: Arc<Served>,
-    schema: SchemaRef,
-    batches: Vec<RecordBatch>,
+    table: Batches,
     rate: Arc<Rate>,
     rows: u64,
     arrived: Instant,
@@ -159,7 +151,7 @@ impl Run {
             watch.progress(per_block);
             watch.go_on()
         };
-        let batches = match score(&self.served.scorer, &self.schema, &self.batches, &go_on) {
+        let batches = match score(&self.served.scorer, &self.table, &go_on) {
             Err(Error::Interrupted) => return Err(watch.why()),
             other => other.map_err(|error| failure(&error))?,
         };
@@ -176,8 +168,8 @@ impl Run {
 }
 
 /// All rows on one thread. A table without rows is one batch without rows, so that its columns are known.
-fn score(scorer: &Scorer, schema: &Schema, batches: &[RecordBatch], go_on: &dyn Fn() -> bool) -> Result<Vec<RecordBatch>, Error> {
-    let table = Table::bind(scorer.contract(), schema, batches)?;
+fn score(scorer: &Scorer, table: &Batches, go_on: &dyn Fn() -> bool) -> Result<Vec<RecordBatch>, Error> {
+    let table = Table::bind(scorer.contract(), &table.schema, &table.batches)?;
     let (schema, scored) = outputs::score(scorer, &table, 1, go_on)?;
     Ok(if scored.is_empty() { vec![RecordBatch::new_empty(schema)] } else { scored })
 }

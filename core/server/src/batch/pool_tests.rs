@@ -1,7 +1,7 @@
 //! The pool with a bundle that can only check rows: ways in and out; what a scorer gives is tested where there is a kernel.
 
 use arrow_array::Float64Array;
-use arrow_schema::{DataType, Field};
+use arrow_schema::{DataType, Field, Schema};
 use sternpost_engine::spec::Spec;
 use sternpost_wire::scoring::{Rung, Stake};
 use tonic::Code;
@@ -16,19 +16,19 @@ fn served() -> Arc<Served> {
     Arc::new(Served::new(Opened { scorer: Arc::new(scorer), rung: Rung::Unspecified, probe: None }, 1))
 }
 
-fn rows(column: &str, rows: usize) -> (SchemaRef, Vec<RecordBatch>) {
+fn rows(column: &str, rows: usize) -> Batches {
     let schema = Arc::new(Schema::new(vec![Field::new(column, DataType::Float64, false)]));
     let batch = RecordBatch::try_new(schema.clone(), vec![Arc::new(Float64Array::from(vec![0.5; rows]))]).unwrap();
-    (schema, vec![batch])
+    Batches { schema, batches: vec![batch], rows }
 }
 
 fn call(deadline: Option<Instant>) -> Call {
     Call { deadline, stake: Stake::Batch, arrived: Instant::now() }
 }
 
-fn failure(pool: &Pool, served: &Arc<Served>, rows: (SchemaRef, Vec<RecordBatch>), call: Call) -> Failure {
+fn failure(pool: &Pool, served: &Arc<Served>, rows: Batches, call: Call) -> Failure {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(pool.score(served.clone(), rows.0, rows.1, call)).unwrap_err()
+    runtime.block_on(pool.score(served.clone(), rows, call)).unwrap_err()
 }
 
 #[test]
@@ -61,9 +61,10 @@ fn small_and_large_calls_fail_alike_and_are_counted() {
 #[test]
 fn a_scored_table_tells_its_own_time_and_is_counted() {
     let (served, arrived) = (served(), Instant::now());
-    let (schema, batches) = rows("score", 3);
+    let table = rows("score", 3);
+    let batches = table.batches.clone();
     let rate = Arc::new(Rate::default());
-    let run = Run { served: served.clone(), schema, batches: batches.clone(), rate: rate.clone(), rows: 3, arrived };
+    let run = Run { served: served.clone(), table, rate: rate.clone(), rows: 3, arrived };
     let (queue, took) = (Duration::from_millis(7), Duration::from_millis(2));
     let scored = run.done(batches.clone(), arrived + queue, took);
     assert_eq!(scored, Scored { batches, timing: Timing { queue, run: took, rows: 3 } });
@@ -78,7 +79,7 @@ fn a_scored_table_tells_its_own_time_and_is_counted() {
 
 #[test]
 fn a_slice_counts_as_its_own_rows() {
-    let (_, batches) = rows("a", 1000);
+    let Batches { batches, .. } = rows("a", 1000);
     assert_eq!((bytes_of(&batches[0]), bytes_of(&batches[0].slice(10, 5))), (8000, 40));
 }
 

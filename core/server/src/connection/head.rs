@@ -46,8 +46,7 @@ pub fn check<T>(request: &Request<T>) -> Result<(), StatusCode> {
 
 /// The call's deadline, if it has one.
 pub fn deadline(headers: &HeaderMap, now: Instant) -> Option<Instant> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
-    deadline::earliest(now, [deadline::grpc_timeout(text)])
+    deadline::earliest(now, [deadline::asked(headers)])
 }
 
 /// Headers of an answer.

@@ -9,14 +9,15 @@ use arrow_flight::{FlightData, PutResult};
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use arrow_schema::Schema;
 use serde::Serialize;
-use sternpost_wire::failure::{Failure, Reason};
+use sternpost_wire::failure::Failure;
 use sternpost_wire::scoring::Stake;
 use tokio::sync::mpsc::Sender;
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::table::Done;
 use crate::engine_failure::internal;
 use crate::hands::{Effort, Hands, aside};
+use crate::refusal::gone_away;
 
 /// From so many rows on, an answer is put together by another thread; below, it is a matter of tens of microseconds.
 const LONG: usize = 4096;
@@ -36,14 +37,14 @@ pub(super) trait Answer: Send {
 }
 
 /// Every scored batch as a batch.
-pub(super) struct Batches {
+pub(super) struct Written {
     out: Sender<Result<FlightData, Status>>,
     hands: Arc<dyn Hands>,
     /// There unless it is writing.
     writer: Option<Writer>,
 }
 
-/// Batches into messages.
+/// Written into messages.
 struct Writer {
     generator: IpcDataGenerator,
     options: IpcWriteOptions,
@@ -65,7 +66,7 @@ impl Writer {
     }
 }
 
-impl Batches {
+impl Written {
     pub(super) fn new(out: Sender<Result<FlightData, Status>>, hands: Arc<dyn Hands>) -> Self {
         // A kept column may bring another dictionary with every batch; it is then sent again.
         let dictionaries = DictionaryTracker::new(false);
@@ -78,11 +79,11 @@ impl Batches {
     }
 
     async fn send(&self, data: FlightData) -> Result<(), Failure> {
-        self.out.send(Ok(data)).await.map_err(|_| went_away())
+        self.out.send(Ok(data)).await.map_err(|_| gone_away())
     }
 }
 
-impl Answer for Batches {
+impl Answer for Written {
     async fn open(&mut self, schema: &Schema, digest: &str) -> Result<(), Failure> {
         let mut writer = self.writer()?;
         let data = writer.schema(schema);
@@ -175,14 +176,10 @@ impl Answer for Summary {
 
     async fn close(&mut self) -> Result<(), Failure> {
         let summary = serde_json::to_vec(&self.counts).map_err(|error| internal(&error.to_string()))?;
-        self.out.send(Ok(PutResult { app_metadata: summary.into() })).await.map_err(|_| went_away())
+        self.out.send(Ok(PutResult { app_metadata: summary.into() })).await.map_err(|_| gone_away())
     }
 
     async fn gone(&self) {
         self.out.closed().await;
     }
-}
-
-fn went_away() -> Failure {
-    Failure::new(Code::Cancelled, Reason::Deadline, "the caller went away")
 }

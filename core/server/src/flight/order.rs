@@ -8,9 +8,10 @@ use std::time::Duration;
 use arrow_flight::FlightDescriptor;
 use arrow_flight::flight_descriptor::DescriptorType;
 use serde::Deserialize;
-use sternpost_wire::failure::{Failure, Reason};
+use sternpost_wire::failure::Failure;
 use sternpost_wire::scoring::Stake;
-use tonic::Code;
+
+use crate::refusal::bad;
 
 /// What is to be done with a stream's batches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,16 +58,16 @@ impl Order {
             return match descriptor.path.as_slice() {
                 [] => Ok(Self::of(String::new())),
                 [name] => Ok(Self::of(name.clone())),
-                path => Err(wrong(format!("a path is the name of one bundle, and this one has {} parts", path.len()))),
+                path => Err(bad(format!("a path is the name of one bundle, and this one has {} parts", path.len()))),
             };
         }
         let Ok(command) = std::str::from_utf8(&descriptor.cmd) else {
-            return Err(wrong("the command is not UTF-8; send a bundle's name or a JSON object".to_owned()));
+            return Err(bad("the command is not UTF-8; send a bundle's name or a JSON object".to_owned()));
         };
         if !command.trim_start().starts_with('{') {
             return Ok(Self::of(command.to_owned()));
         }
-        let read: Command = serde_json::from_str(command).map_err(|error| wrong(format!("the command is not understood: {error}")))?;
+        let read: Command = serde_json::from_str(command).map_err(|error| bad(format!("the command is not understood: {error}")))?;
         let stake = match read.stake {
             Word::Shadow => Stake::Shadow,
             Word::Batch => Stake::Batch,
@@ -81,13 +82,10 @@ impl Order {
     }
 }
 
-/// A failure of the one who asked.
-pub(super) fn wrong(message: impl Into<String>) -> Failure {
-    Failure::new(Code::InvalidArgument, Reason::BadRequest, message)
-}
-
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+
     use super::*;
 
     fn command(text: &str) -> Result<Order, Failure> {

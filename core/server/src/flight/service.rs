@@ -8,22 +8,23 @@ use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest, HandshakeResponse, PollInfo,
     PutResult, SchemaResult, Ticket,
 };
-use sternpost_wire::failure::{Failure, Reason};
+use sternpost_wire::failure::Failure;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Iter, iter};
 use tonic::metadata::MetadataMap;
-use tonic::{Code, Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::Limits;
-use super::answer::{Batches, Summary};
+use super::answer::{Summary, Written};
 use super::describe;
 use super::order::Order;
 use super::session::Session;
 use crate::catalog::Registry;
-use crate::deadline::{earliest, grpc_timeout};
+use crate::deadline::{asked, earliest};
 use crate::engine_failure::internal;
 use crate::hands::Hands;
+use crate::refusal::unsupported;
 use crate::scoring::Scoring;
 
 /// Answers that wait for their reader, beside what the connection itself holds.
@@ -52,8 +53,7 @@ impl Flight {
     }
 
     fn session(&self, metadata: &MetadataMap) -> Session {
-        let timeout = metadata.get("grpc-timeout").and_then(|text| grpc_timeout(text.to_str().ok()?));
-        let deadline = earliest(Instant::now(), [timeout]);
+        let deadline = earliest(Instant::now(), [asked(metadata.as_ref())]);
         let (registry, scoring, hands) = (self.registry.clone(), self.scoring.clone(), self.hands.clone());
         Session { registry, scoring, hands, limits: self.limits, deadline }
     }
@@ -80,10 +80,6 @@ fn spawn<T: Send + 'static>(work: impl Future<Output = Result<(), Failure>> + Se
     });
 }
 
-fn unsupported<T>(message: &str) -> Result<T, Status> {
-    Err(Failure::new(Code::Unimplemented, Reason::Unsupported, message).into())
-}
-
 #[tonic::async_trait]
 impl FlightService for Flight {
     type HandshakeStream = Listed<HandshakeResponse>;
@@ -97,7 +93,7 @@ impl FlightService for Flight {
     async fn do_exchange(&self, request: Request<Streaming<FlightData>>) -> Result<Response<Self::DoExchangeStream>, Status> {
         let session = self.session(request.metadata());
         let (out, answers) = channel(ANSWERS);
-        let batches = Batches::new(out.clone(), self.hands.clone());
+        let batches = Written::new(out.clone(), self.hands.clone());
         spawn(session.run(request.into_inner(), batches), out);
         Ok(Response::new(ReceiverStream::new(answers)))
     }
@@ -128,18 +124,18 @@ impl FlightService for Flight {
     }
 
     async fn handshake(&self, _: Request<Streaming<HandshakeRequest>>) -> Result<Response<Self::HandshakeStream>, Status> {
-        unsupported("there is no handshake; a credential travels in the header of every call")
+        Err(unsupported("there is no handshake; a credential travels in the header of every call").into())
     }
 
     async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
-        unsupported("nothing here takes long enough to be polled; call GetFlightInfo")
+        Err(unsupported("nothing here takes long enough to be polled; call GetFlightInfo").into())
     }
 
     async fn do_get(&self, _: Request<Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
-        unsupported("nothing is stored here; send rows with DoExchange and read their scores")
+        Err(unsupported("nothing is stored here; send rows with DoExchange and read their scores").into())
     }
 
     async fn do_action(&self, _: Request<Action>) -> Result<Response<Self::DoActionStream>, Status> {
-        unsupported("there are no actions; score rows with DoExchange")
+        Err(unsupported("there are no actions; score rows with DoExchange").into())
     }
 }

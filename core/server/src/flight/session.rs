@@ -19,13 +19,14 @@ use tonic::{Code, Status};
 
 use super::Limits;
 use super::answer::Answer;
-use super::order::{Order, wrong};
+use super::order::Order;
 use super::table::{Done, Opened};
 use crate::catalog::{Registry, Served};
 use crate::deadline::earliest;
 use crate::hands::{Effort, Hands, LONG, aside};
-use crate::ipc::{self, Reader, too_large};
-use crate::scoring::{BoxFuture, Call, Scored, Scoring};
+use crate::ipc::{self, Reader};
+use crate::refusal::{bad, too_large};
+use crate::scoring::{Batches, BoxFuture, Call, Scored, Scoring};
 
 /// What every stream works with.
 pub(super) struct Session {
@@ -112,7 +113,7 @@ impl Session {
         }
         match (state.failed, state.opened) {
             (Some(failure), _) => Err(failure),
-            (None, None) => Err(wrong("the stream ended before a schema came; send the table's schema before its batches")),
+            (None, None) => Err(bad("the stream ended before a schema came; send the table's schema before its batches")),
             (None, Some(_)) => answer.close().await,
         }
     }
@@ -173,7 +174,7 @@ impl Session {
         } else {
             let deadline = self.deadline_of(&opened.order, read.arrived);
             let call = Call { deadline, stake: opened.order.stake, arrived: read.arrived };
-            self.scoring.score(served, batch.schema(), vec![batch], call)
+            self.scoring.score(served, Batches { schema: batch.schema(), rows: batch.num_rows(), batches: vec![batch] }, call)
         };
         state.waiting.push_back(Waiting { kept, attached: read.attached, scored });
         Ok(())

@@ -4,7 +4,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::super::answer::Batches;
+use super::super::answer::Written;
 use super::tests::{Doubles, sent, served, session, table};
 use super::*;
 
@@ -25,7 +25,7 @@ impl Open {
         let registry = session.registry.clone();
         let (feed, messages) = channel(1);
         let (out, answers) = channel(1);
-        let run = tokio::spawn(session.run(ReceiverStream::new(messages), Batches::new(out, Arc::new(Doubles::default()))));
+        let run = tokio::spawn(session.run(ReceiverStream::new(messages), Written::new(out, Arc::new(Doubles::default()))));
         let mut messages = sent("", &[1.0, 1.0, 1.0].map(|value| table(&[value])));
         let batches = messages.split_off(2).into_iter();
         let mut open = Self { registry, feed, answers, run, batches };

@@ -9,7 +9,6 @@ use arrow_array::types::{Float64Type, Int8Type};
 use arrow_array::{ArrayRef, DictionaryArray, Float64Array, StringArray};
 use arrow_flight::{FlightDescriptor, PutResult};
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
-use arrow_schema::SchemaRef;
 use sternpost_engine::scorer::Scorer;
 use sternpost_engine::spec::Spec;
 use sternpost_engine::{model, outputs};
@@ -17,7 +16,7 @@ use sternpost_wire::scoring::{Rung, Stake};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::super::answer::{Batches, Summary};
+use super::super::answer::{Summary, Written};
 use super::*;
 use crate::catalog::{Opened as Bundle, Served};
 
@@ -51,13 +50,7 @@ pub struct Doubles {
 }
 
 impl Scoring for Doubles {
-    fn score(
-        &self,
-        served: Arc<Served>,
-        _: SchemaRef,
-        batches: Vec<RecordBatch>,
-        call: Call,
-    ) -> BoxFuture<'static, Result<Scored, Failure>> {
+    fn score(&self, served: Arc<Served>, table: Batches, call: Call) -> BoxFuture<'static, Result<Scored, Failure>> {
         self.calls.lock().unwrap().push(call);
         let running = self.running.clone();
         self.most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -65,7 +58,7 @@ impl Scoring for Doubles {
             tokio::task::yield_now().await;
             running.fetch_sub(1, Ordering::SeqCst);
             let schema = outputs::schema(&served.scorer).unwrap();
-            let a = batches[0].column_by_name("a").unwrap().as_primitive::<Float64Type>().clone();
+            let a = table.batches[0].column_by_name("a").unwrap().as_primitive::<Float64Type>().clone();
             if a.iter().any(|a| a == Some(-1.0)) {
                 return Err(Failure::new(Code::ResourceExhausted, Reason::Overloaded, "busy").retry_after(7));
             }
@@ -133,7 +126,7 @@ pub fn sent(command: &str, batches: &[RecordBatch]) -> Vec<Result<FlightData, St
 
 async fn exchange(session: Session, messages: Vec<Result<FlightData, Status>>) -> (Vec<(RecordBatch, Bytes)>, Result<(), Failure>) {
     let (out, mut answers): (_, Receiver<Result<FlightData, Status>>) = channel(1);
-    let run = tokio::spawn(async move { session.run(tokio_stream::iter(messages), Batches::new(out, Arc::new(Doubles::default()))).await });
+    let run = tokio::spawn(async move { session.run(tokio_stream::iter(messages), Written::new(out, Arc::new(Doubles::default()))).await });
     let mut reader = None;
     let mut batches = Vec::new();
     while let Some(data) = answers.recv().await {
@@ -219,7 +212,7 @@ async fn a_slow_reader_stops_the_reading() {
     let scoring = Arc::new(Doubles::default());
     let (feed, messages) = channel(1);
     let (out, mut answers) = channel(1);
-    let run = tokio::spawn(session(&scoring).run(ReceiverStream::new(messages), Batches::new(out, Arc::new(Doubles::default()))));
+    let run = tokio::spawn(session(&scoring).run(ReceiverStream::new(messages), Written::new(out, Arc::new(Doubles::default()))));
     let tables: Vec<_> = (0..100).map(|number| table(&[f64::from(number)])).collect();
     let feeder = tokio::spawn(async move {
         for message in sent("", &tables) {

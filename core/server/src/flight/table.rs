@@ -10,10 +10,11 @@ use sternpost_engine::arrow_rows::Table;
 use sternpost_engine::outputs;
 use sternpost_wire::failure::Failure;
 
-use super::order::{Order, wrong};
+use super::order::Order;
 use crate::catalog::Served;
 use crate::engine_failure::{failure, internal};
 use crate::ipc::{Limits, Reader};
+use crate::refusal::bad;
 
 /// A stream whose schema is known.
 pub(super) struct Opened {
@@ -61,7 +62,7 @@ impl Opened {
         for name in &order.keep {
             let Some((place, field)) = read.fields().find(name) else { return Err(internal("a column that was read vanished")) };
             if fields.iter().chain(scored.fields()).any(|other| other.name() == name) {
-                return Err(wrong(format!("column {name}: the answer has it already; keep it once, or under another name")));
+                return Err(bad(format!("column {name}: the answer has it already; keep it once, or under another name")));
             }
             keep.push(place);
             fields.push(field.clone());

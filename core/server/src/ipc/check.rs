@@ -4,12 +4,12 @@ use std::vec::IntoIter;
 
 use arrow_ipc::{CompressionType, MetadataVersion, RecordBatch};
 use arrow_schema::{DataType, UnionMode};
-use sternpost_wire::failure::{Failure, Reason};
-use tonic::Code;
+use sternpost_wire::failure::Failure;
 
 use super::layout::layout;
 use super::views::viewed;
-use super::{Limits, too_large, wrong};
+use super::{Limits, wrong};
+use crate::refusal::{too_large, unsupported};
 
 /// How often on average a byte may be looked at through string views.
 const VIEWED: u64 = 16;
@@ -59,8 +59,7 @@ pub(super) fn check<'a>(
         Some(_) if !limits.packed => return Err(wrong("its buffers are compressed; send them as they are")),
         Some(CompressionType::LZ4_FRAME) => true,
         Some(_) => {
-            let message = "batches compressed with zstd are not taken; send them uncompressed or with lz4";
-            return Err(Failure::new(Code::Unimplemented, Reason::Unsupported, message));
+            return Err(unsupported("batches compressed with zstd are not taken; send them uncompressed or with lz4"));
         }
     };
     let nodes: Vec<_> = batch.nodes().into_iter().flatten().map(|node| (node.length(), node.null_count())).collect();

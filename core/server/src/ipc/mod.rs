@@ -15,11 +15,12 @@ mod views;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use sternpost_wire::failure::{Failure, Reason};
-use tonic::Code;
+use sternpost_wire::failure::Failure;
+
+use crate::refusal::bad;
 
 pub use reader::{Reader, is_packed, schema};
-pub use stream::{Batches, read, too_many};
+pub use stream::{read, too_many};
 
 /// What one stream may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,10 +50,5 @@ fn guarded<T>(read: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
 
 fn wrong(text: impl AsRef<str>) -> Failure {
     let text: String = text.as_ref().chars().take(300).collect();
-    Failure::new(Code::InvalidArgument, Reason::BadRequest, format!("the Arrow stream cannot be read: {text}"))
-}
-
-/// A refusal because of size, which no repetition helps.
-pub(crate) fn too_large(message: impl Into<String>) -> Failure {
-    Failure::new(Code::ResourceExhausted, Reason::TooLarge, message).retry_after(-1)
+    bad(format!("the Arrow stream cannot be read: {text}"))
 }

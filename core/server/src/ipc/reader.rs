@@ -14,7 +14,8 @@ use sternpost_wire::failure::Failure;
 
 use super::check::check;
 use super::layout::is_flat;
-use super::{Limits, guarded, too_large, wrong};
+use super::{Limits, guarded, wrong};
+use crate::refusal::too_large;
 
 /// Reads the batches of one stream.
 #[derive(Debug)]

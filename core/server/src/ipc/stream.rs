@@ -1,28 +1,18 @@
 //! A whole stream in one piece, as batches of a contract's columns.
 
-use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::Schema;
 use bytes::Bytes;
 use sternpost_engine::arrow_rows::Table;
 use sternpost_engine::contract::Contract;
 use sternpost_wire::failure::Failure;
 
 use super::reader::{Reader, body_length, schema};
-use super::{Limits, guarded, too_large, wrong};
+use super::{Limits, guarded, wrong};
 use crate::engine_failure;
+use crate::refusal::too_large;
+use crate::scoring::Batches;
 
 const CONTINUATION: [u8; 4] = [0xff; 4];
-
-/// Batches of one schema.
-#[derive(Debug)]
-pub struct Batches {
-    /// Their schema.
-    pub schema: SchemaRef,
-    /// Those that have rows, in order.
-    pub batches: Vec<RecordBatch>,
-    /// How many rows all of them have.
-    pub rows: usize,
-}
 
 /// Reads a whole stream: schema, dictionaries, batches, and nothing after its end. Columns are the contract's, of types that it takes, or
 /// nothing is decoded.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, Float64Array, NullArray, StringArray, StringViewArray,
+    ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, Float64Array, NullArray, RecordBatch, StringArray, StringViewArray,
     TimestampMicrosecondArray,
 };
 use arrow_ipc::writer::{DictionaryHandling, IpcWriteOptions, StreamWriter};

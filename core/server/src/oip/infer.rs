@@ -10,15 +10,14 @@ use sternpost_wire::inference::infer_parameter::ParameterChoice;
 use sternpost_wire::inference::{InferParameter, ModelInferRequest, ModelInferResponse};
 use tonic::Code;
 
-use super::refusal::{bad, quoted};
 use super::service::{Options, Parts, TypedResponse};
 use super::wanted::Wanted;
 use super::{answer, describe, parameters, tensors, wanted};
 use crate::catalog::Served;
 use crate::deadline::earliest;
 use crate::hands::{Effort, LONG, aside};
-use crate::ipc::Batches;
-use crate::scoring::{Call, Scored, Timing};
+use crate::refusal::{bad, quoted};
+use crate::scoring::{Batches, Call, Scored, Timing};
 
 /// What is known of a request before its message is looked at.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +31,7 @@ pub struct Context {
 /// A request whose inputs were read.
 struct Understood {
     wanted: Vec<Wanted>,
-    batches: Batches,
+    table: Batches,
     typed: bool,
 }
 
@@ -64,9 +63,10 @@ pub async fn infer(parts: &Parts, request: ModelInferRequest, context: Context) 
         move || understand(options, &served, request)
     };
     let understood = if size > LONG { aside(&*parts.hands, by_size(size), reading).await.flatten() } else { reading() };
-    let Understood { wanted, batches: Batches { schema, batches, rows }, typed } = understood.map_err(refused)?;
+    let Understood { wanted, table, typed } = understood.map_err(refused)?;
+    let rows = table.rows;
     let call = Call { deadline, stake: parameters.stake, arrived: context.arrived };
-    let Scored { batches: scored, timing } = parts.scoring.score(served.clone(), schema, batches, call).await?;
+    let Scored { batches: scored, timing } = parts.scoring.score(served.clone(), table, call).await?;
     tell(&mut response, &served, timing);
     if parameters.tells_final {
         put(&mut response, "triton_final_response", ParameterChoice::BoolParam(true));
@@ -82,8 +82,8 @@ pub async fn infer(parts: &Parts, request: ModelInferRequest, context: Context) 
 fn understand(options: Options, served: &Served, request: ModelInferRequest) -> Result<Understood, Failure> {
     let wanted = wanted::read(served.scorer.shape(), &request.outputs)?;
     let typed = options.typed_response == TypedResponse::Mirror && request.raw_input_contents.is_empty();
-    let batches = tensors::read(served.scorer.contract(), request.inputs, request.raw_input_contents, options.max_rows)?;
-    Ok(Understood { wanted, batches, typed })
+    let table = tensors::read(served.scorer.contract(), request.inputs, request.raw_input_contents, options.max_rows)?;
+    Ok(Understood { wanted, table, typed })
 }
 
 /// Which bundle answered, how far it is trusted, and where the time went.

@@ -12,7 +12,6 @@ pub mod datatype;
 pub mod describe;
 mod infer;
 pub mod parameters;
-mod refusal;
 pub mod repository;
 pub mod service;
 pub mod stats;

@@ -1,4 +1,5 @@
 //! What a request says beside its rows: time limit and priority.
+use crate::refusal::{bad, quoted};
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,8 +8,6 @@ use sternpost_wire::failure::Failure;
 use sternpost_wire::inference::InferParameter;
 use sternpost_wire::inference::infer_parameter::ParameterChoice;
 use sternpost_wire::scoring::Stake;
-
-use super::refusal::{bad, quoted};
 
 /// A request's parameters, as far as they mean something here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

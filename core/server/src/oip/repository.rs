@@ -6,8 +6,8 @@ use sternpost_wire::failure::Failure;
 use sternpost_wire::inference::repository_index_response::ModelIndex;
 use sternpost_wire::inference::{ModelRepositoryParameter, RepositoryIndexRequest};
 
-use super::refusal::{bad, quoted, unsupported};
 use crate::catalog::Catalog;
+use crate::refusal::{bad, quoted, unsupported};
 
 /// Every bundle with its state. One that is served although its newest form could not be opened is ready, and says so.
 ///

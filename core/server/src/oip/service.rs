@@ -9,13 +9,13 @@ use sternpost_wire::inference::grpc_inference_service_server::GrpcInferenceServi
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::infer::{Context, infer, number};
-use super::refusal::unsupported;
 use super::stream::{Replies, replies};
 use super::{describe, repository, stats};
 use crate::catalog::Registry;
-use crate::deadline::{Arrived, earliest, grpc_timeout};
+use crate::deadline::{Arrived, asked, earliest};
 use crate::hands::Hands;
 use crate::operator::Operator;
+use crate::refusal::unsupported;
 use crate::scoring::Scoring;
 
 /// Where numbers of a response stand.
@@ -116,8 +116,7 @@ impl Inference {
 /// When a call was whole and when it is over.
 fn context<T>(request: &Request<T>) -> Context {
     let arrived = request.extensions().get::<Arrived>().map_or_else(Instant::now, |Arrived(arrived)| *arrived);
-    let timeout = request.metadata().get("grpc-timeout").and_then(|text| text.to_str().ok()).and_then(grpc_timeout);
-    Context { arrived, deadline: earliest(arrived, [timeout]) }
+    Context { arrived, deadline: earliest(arrived, [asked(request.metadata().as_ref())]) }
 }
 
 fn no_shared_memory<T>() -> Answer<T> {

@@ -16,10 +16,11 @@ use sternpost_wire::failure::Failure;
 use sternpost_wire::inference::model_infer_request::InferInputTensor;
 
 use super::datatype::Datatype;
-use super::refusal::{bad, hint, quoted, unsupported};
 use super::tensor::{Content, Tensor};
 use crate::engine_failure;
-use crate::ipc::{self, Batches};
+use crate::ipc;
+use crate::refusal::{bad, hint, quoted, unsupported};
+use crate::scoring::Batches;
 
 /// The input that stands for all others.
 pub const ARROW: &str = "arrow";

@@ -6,8 +6,8 @@ use sternpost_wire::inference::model_infer_request::InferRequestedOutputTensor;
 
 use super::datatype::Datatype;
 use super::parameters::whole;
-use super::refusal::{bad, hint, quoted, unsupported};
 use super::tensors::SHARED_MEMORY;
+use crate::refusal::{bad, hint, quoted, unsupported};
 
 /// An output tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

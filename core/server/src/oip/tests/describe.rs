@@ -1,4 +1,4 @@
-use super::super::tests::served;
+use super::super::tests::{DATATYPES, served};
 use super::*;
 
 #[test]
@@ -16,16 +16,7 @@ fn metadata_and_configuration_agree() {
     assert_eq!((metadata.name.as_str(), metadata.versions.as_slice()), ("ride", ["3".to_owned()].as_slice()));
     assert_eq!((config.name.as_str(), config.max_batch_size), ("ride", 500));
     let inputs: Vec<_> = metadata.inputs.iter().map(|input| (input.name.as_str(), input.datatype.as_str())).collect();
-    let expected = [
-        ("distance", "FP64"),
-        ("fare", "INT64"),
-        ("stops", "INT64"),
-        ("late", "BOOL"),
-        ("kind", "BYTES"),
-        ("at", "INT64"),
-        ("seen", "BOOL"),
-    ];
-    assert_eq!(inputs, expected);
+    assert_eq!(inputs, DATATYPES);
     let kinds: Vec<_> = config.input.iter().map(|input| (input.name.as_str(), input.data_type())).collect();
     let (fp64, int64, bool, text) = (DataType::TypeFp64, DataType::TypeInt64, DataType::TypeBool, DataType::TypeString);
     assert_eq!(

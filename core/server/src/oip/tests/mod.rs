@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use arrow_array::builder::{FixedSizeListBuilder, Float64Builder, ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use sternpost_engine::arrow_rows::Table;
 use sternpost_engine::model::{Model, Session};
@@ -27,7 +26,7 @@ use crate::catalog::{Opened, Registry, Served};
 use crate::engine_failure;
 use crate::hands::{Effort, Hands};
 use crate::operator::Operator;
-use crate::scoring::{BoxFuture, Call, Scored, Scoring, Timing};
+use crate::scoring::{Batches, BoxFuture, Call, Scored, Scoring, Timing};
 
 /// A column of every type; `fare` and `kind` and `seen` may be null.
 pub const COLUMNS: &str = r#"
@@ -38,6 +37,10 @@ pub const COLUMNS: &str = r#"
     {"name": "kind", "type": "category", "categories": ["red", "blue"], "nullable": true},
     {"name": "at", "type": "timestamp"},
     {"name": "seen", "type": "bool", "nullable": true}"#;
+
+/// The columns as inputs.
+pub const DATATYPES: [(&str, &str); 7] =
+    [("distance", "FP64"), ("fare", "INT64"), ("stops", "INT64"), ("late", "BOOL"), ("kind", "BYTES"), ("at", "INT64"), ("seen", "BOOL")];
 
 struct Played;
 
@@ -81,13 +84,7 @@ pub struct Counting {
 }
 
 impl Scoring for Counting {
-    fn score(
-        &self,
-        served: Arc<Served>,
-        schema: SchemaRef,
-        batches: Vec<RecordBatch>,
-        call: Call,
-    ) -> BoxFuture<'static, Result<Scored, Failure>> {
+    fn score(&self, served: Arc<Served>, table: Batches, call: Call) -> BoxFuture<'static, Result<Scored, Failure>> {
         self.calls.lock().unwrap().push(call);
         let (delay, timing) = (self.delay, self.timing);
         Box::pin(async move {
@@ -95,7 +92,7 @@ impl Scoring for Counting {
                 tokio::time::sleep(delay).await;
             }
             let scorer = &served.scorer;
-            let table = Table::bind(scorer.contract(), &schema, &batches).map_err(|error| engine_failure::failure(&error))?;
+            let table = Table::bind(scorer.contract(), &table.schema, &table.batches).map_err(|error| engine_failure::failure(&error))?;
             let broken = outputs::check(scorer, &table, usize::MAX, &|| true).map_err(|error| engine_failure::failure(&error))?;
             let reasons: Vec<Vec<String>> = (0..table.rows())
                 .map(|row| {
@@ -214,16 +211,7 @@ pub fn raw(rows: usize) -> (Vec<InferInputTensor>, Vec<Bytes>) {
     let longs = |start: i64| -> Bytes { (0..rows as i64).flat_map(|row| (start + row).to_le_bytes()).collect::<Vec<_>>().into() };
     let floats: Vec<u8> = (0..rows).flat_map(|row| (row as f64).to_le_bytes()).collect();
     let kinds: Vec<&str> = (0..rows).map(|row| if row % 2 == 0 { "red" } else { "blue" }).collect();
-    let named = [
-        ("distance", "FP64"),
-        ("fare", "INT64"),
-        ("stops", "INT64"),
-        ("late", "BOOL"),
-        ("kind", "BYTES"),
-        ("at", "INT64"),
-        ("seen", "BOOL"),
-    ];
-    let inputs = named.iter().map(|(name, datatype)| input(name, datatype, &shape)).collect();
+    let inputs = DATATYPES.iter().map(|(name, datatype)| input(name, datatype, &shape)).collect();
     let flags = || Bytes::from(vec![1; rows]);
     (inputs, vec![floats.into(), longs(100), longs(1), flags(), framed(&kinds), longs(1_700_000_000_000_000), flags()])
 }

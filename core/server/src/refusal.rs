@@ -1,4 +1,5 @@
-//! How the protocol's refusals are worded: with the name at fault, cut to what a log line bears, and the name that was probably meant.
+//! Refusals that protocols share, and how they word them: with the name at fault, cut to what a log line bears, and the name that was
+//! probably meant.
 
 use sternpost_engine::nearest;
 use sternpost_wire::failure::{Failure, Reason};
@@ -15,6 +16,21 @@ pub fn bad(message: impl Into<String>) -> Failure {
 /// The server does not do this.
 pub fn unsupported(message: impl Into<String>) -> Failure {
     Failure::new(Code::Unimplemented, Reason::Unsupported, message)
+}
+
+/// The request is too much, and no repetition helps.
+pub fn too_large(message: impl Into<String>) -> Failure {
+    Failure::new(Code::ResourceExhausted, Reason::TooLarge, message).retry_after(-1)
+}
+
+/// Nobody waits for the answer any more.
+pub fn gone_away() -> Failure {
+    Failure::new(Code::Cancelled, Reason::Deadline, "the caller went away")
+}
+
+/// Nothing new is taken.
+pub fn draining() -> Failure {
+    Failure::new(Code::Unavailable, Reason::Draining, "the server is about to end")
 }
 
 /// A foreign name in quotes.
