@@ -1,5 +1,6 @@
 //! What a call's headers say: where it goes, until when, and who sends it.
 
+use std::cell::RefCell;
 use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -66,6 +67,18 @@ pub fn fine() -> HeaderMap {
 
 /// Trailers of a call that did not.
 pub fn failed(failure: Failure) -> HeaderMap {
+    KNOWN.with_borrow_mut(|known| match known {
+        Some((same, trailers)) if *same == failure => trailers.clone(),
+        _ => known.insert((failure.clone(), encoded(failure))).1.clone(),
+    })
+}
+
+thread_local! {
+    /// Under pressure the same refusal is sent again and again.
+    static KNOWN: RefCell<Option<(Failure, HeaderMap)>> = const { RefCell::new(None) };
+}
+
+fn encoded(failure: Failure) -> HeaderMap {
     let mut trailers = HeaderMap::with_capacity(4);
     if Status::from(failure).add_header(&mut trailers).is_err() {
         trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("13"));

@@ -7,6 +7,7 @@ mod body;
 mod calls;
 mod frames;
 pub(crate) mod head;
+mod metered;
 mod service_call;
 mod stream_call;
 mod unary_call;
@@ -29,16 +30,20 @@ use crate::site::{Phase, Site};
 use calls::{Call, Calls};
 pub(crate) use frames::Message;
 use head::Way;
+use metered::{Meter, Metered};
 use stream_call::StreamCall;
 use unary_call::UnaryCall;
 
 /// Bytes that a call may have in flight towards us, and a connection with all of its calls.
 const CALL_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 2 << 20;
+/// Bytes that a connection may read before others have their turn: some dozens of rows, or a good piece of a table.
+const TURN_BYTES: usize = 8 << 10;
 /// Bytes of headers that are taken.
 const HEADER_BYTES: u32 = 16 << 10;
-/// Calls that a caller may break off faster than we notice before it is taken for an attacker.
-const RESETS: usize = 128;
+/// Calls that a caller may break off faster than we notice before it is taken for an attacker. Callers whose deadlines pass break off many at once
+/// just when we are slowest to notice.
+const RESETS: usize = 4096;
 
 /// Serves a connection until either side ends it.
 pub async fn serve<T: AsyncRead + AsyncWrite + Unpin>(io: T, site: Rc<Site>, caller: Caller) {
@@ -50,13 +55,18 @@ pub async fn serve<T: AsyncRead + AsyncWrite + Unpin>(io: T, site: Rc<Site>, cal
         .max_header_list_size(HEADER_BYTES)
         .max_concurrent_reset_streams(RESETS)
         .max_pending_accept_reset_streams(RESETS);
-    let Ok(Ok(h2)) = tokio::time::timeout(site.config.patience, builder.handshake(io)).await else { return };
+    let meter = Rc::new(Meter::default());
+    meter.allow(usize::MAX);
+    let handshake = builder.handshake(Metered::new(io, meter.clone()));
+    let Ok(Ok(h2)) = tokio::time::timeout(site.config.patience, handshake).await else { return };
     let inbox = site.new_inbox();
-    Connection { h2, site, caller, inbox, calls: Calls::default(), answers: Vec::new(), leaving: false, active: Instant::now() }.await;
+    Connection { h2, meter, site, caller, inbox, calls: Calls::default(), answers: Vec::new(), leaving: false, active: Instant::now() }
+        .await;
 }
 
 struct Connection<T> {
-    h2: h2::server::Connection<T, Bytes>,
+    h2: h2::server::Connection<Metered<T>, Bytes>,
+    meter: Rc<Meter>,
     site: Rc<Site>,
     caller: Caller,
     inbox: Rc<Inbox>,
@@ -76,6 +86,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Connection<T> {
             return Poll::Ready(());
         }
         this.deliver();
+        this.meter.allow(TURN_BYTES);
         loop {
             match this.h2.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => this.start(request, respond),
@@ -86,6 +97,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Connection<T> {
         let now = Instant::now();
         if this.calls.advance(&this.site, &this.inbox, now, cx) {
             this.active = now;
+        }
+        if this.meter.is_starved() {
+            // After the others, and after the lane.
+            cx.waker().wake_by_ref();
         }
         Poll::Pending
     }

@@ -8,10 +8,8 @@ use tonic::Code;
 
 use super::queue::Queue;
 
-/// Nanoseconds a row is expected to take before one was seen.
-pub const FIRST_ROW_NS: f64 = 20_000.0;
-/// Share of what is known in the smoothed time of a row.
-const INERTIA: f64 = 0.9;
+/// How much longer than predicted an answer may take and still has to be in time.
+const MARGIN: u32 = 4;
 
 /// Bounds of what may wait in one lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,13 +50,12 @@ impl Limits {
             Stake::Advise | Stake::Unspecified => limit / 4 * 3,
             Stake::Decide => limit,
         };
-        if predicted > left {
-            let message = format!("an answer would take {} us and {} us are left", predicted.as_micros(), left.as_micros());
-            return Err(busy(message, predicted, deadline.is_some()));
+        let hurried = deadline.is_some();
+        if predicted * if hurried { MARGIN } else { 1 } > left {
+            return Err(busy("more waits than can be answered in time", predicted));
         }
         if queue.len() >= share(self.rows) || queue.bytes() + bytes > share(self.bytes) {
-            let message = format!("{} rows ({} bytes) wait already", queue.len(), queue.bytes());
-            return Err(busy(message, predicted, false));
+            return Err(busy("as much waits as may wait for this stake", predicted));
         }
         Ok(())
     }
@@ -69,14 +66,15 @@ pub fn expired() -> Failure {
     Failure::new(Code::DeadlineExceeded, Reason::Deadline, "the deadline passed before the row could be scored")
 }
 
-fn busy(message: String, predicted: Duration, hopeless: bool) -> Failure {
-    let wait = i64::try_from(predicted.as_millis()).unwrap_or(i64::MAX).max(1);
-    Failure::new(Code::ResourceExhausted, Reason::Overloaded, message).retry_after(if hopeless { -1 } else { wait })
-}
+/// Milliseconds that a refused caller is asked to wait at least. What waits is gone sooner, but a caller that comes back at once is refused again,
+/// and a refusal costs a third of an answer: overload ends only when few are refused and each of them holds back many.
+const PUSHBACK_MS: u64 = 32;
 
-/// The smoothed time of a row after a block of `rows` took `took`.
-pub fn smoothed(row_ns: f64, took: Duration, rows: usize) -> f64 {
-    row_ns * INERTIA + took.as_nanos() as f64 / rows.max(1) as f64 * (1.0 - INERTIA)
+/// Texts do not vary and times only by doubling: a header that was sent
+/// before costs next to nothing, and refusals must be cheap above all.
+fn busy(message: &str, predicted: Duration) -> Failure {
+    let wait = u64::try_from(predicted.as_millis()).unwrap_or(u64::MAX).clamp(PUSHBACK_MS, 1 << 20).next_power_of_two();
+    Failure::new(Code::ResourceExhausted, Reason::Overloaded, message).retry_after(wait as i64)
 }
 
 #[cfg(test)]
@@ -133,12 +131,12 @@ mod tests {
             let deadline = deadline.map(|ms| now + Duration::from_millis(ms));
             limits.admit(&Queue::default(), Stake::Decide, 10, Duration::from_millis(predicted), now, deadline)
         };
-        assert_eq!(admit(5, Some(6)), Ok(()));
+        assert_eq!(admit(5, Some(21)), Ok(()));
         assert_eq!(admit(9, None), Ok(()));
-        let refused = admit(7, Some(6)).unwrap_err();
-        assert_eq!((refused.code, refused.retry_after_ms), (Code::ResourceExhausted, Some(-1)));
+        let refused = admit(7, Some(21)).unwrap_err();
+        assert_eq!((refused.code, refused.retry_after_ms), (Code::ResourceExhausted, Some(32)));
         let refused = admit(11, None).unwrap_err();
-        assert_eq!((refused.code, refused.retry_after_ms), (Code::ResourceExhausted, Some(11)));
+        assert_eq!((refused.code, refused.retry_after_ms), (Code::ResourceExhausted, Some(32)));
         assert_eq!(admit(0, Some(0)).unwrap_err().code, Code::DeadlineExceeded);
     }
 }

@@ -7,6 +7,7 @@ mod admission;
 mod answer;
 mod ids;
 mod named;
+mod pace;
 mod queue;
 mod run;
 
@@ -27,6 +28,7 @@ use crate::catalog::{Catalog, Registry, Served, View};
 pub use admission::Limits;
 pub use answer::{Answer, Inbox};
 use ids::Ids;
+use pace::Pace;
 use queue::{Place, Queue, Waiting};
 
 /// Rows that run together at most. A block of so many rows takes well below a millisecond, which bounds what a newcomer waits for.
@@ -52,6 +54,7 @@ pub struct Lane {
     queue: Queue,
     limits: Limits,
     ids: Ids,
+    pace: Pace,
     pulse: Arc<Pulse>,
     frames: bytes::BytesMut,
 }
@@ -60,8 +63,6 @@ pub struct Lane {
 struct Desk {
     served: Arc<Served>,
     worker: Worker,
-    /// Nanoseconds a row takes, smoothed.
-    row_ns: f64,
 }
 
 /// A request as it came off a connection.
@@ -85,8 +86,16 @@ impl Lane {
     /// `INTERNAL` if a model session cannot be opened.
     pub fn new(registry: Arc<Registry>, limits: Limits, pulse: Arc<Pulse>) -> Result<Self, Failure> {
         let view = View::new(registry);
-        let mut lane =
-            Self { view, desks: Vec::new(), queue: Queue::default(), limits, ids: Ids::new(), pulse, frames: bytes::BytesMut::new() };
+        let mut lane = Self {
+            view,
+            desks: Vec::new(),
+            queue: Queue::default(),
+            limits,
+            ids: Ids::new(),
+            pace: Pace::default(),
+            pulse,
+            frames: bytes::BytesMut::new(),
+        };
         lane.settle()?;
         Ok(lane)
     }
@@ -129,7 +138,7 @@ impl Lane {
             Ok(Stake::Unspecified) | Err(_) => Stake::Advise,
             Ok(stake) => stake,
         };
-        let predicted = Duration::from_nanos(((self.queue.ahead_of(stake) + 1) as f64 * self.desks[desk].row_ns) as u64);
+        let predicted = self.pace.of_rows(self.queue.ahead_of(stake) + 1);
         let verdict = self.limits.admit(&self.queue, stake, arrival.message.len(), predicted, arrival.arrived, deadline);
         if let Err(refusal) = verdict {
             self.pulse.shed.fetch_add(1, Ordering::Relaxed);
@@ -178,14 +187,13 @@ impl Lane {
         let wanted = self.view.catalog().bundles().to_vec();
         let mut desks = Vec::with_capacity(wanted.len());
         for served in wanted {
-            // A bundle that stays keeps its buffers; a new one of the same name is expected to be as quick as the old.
+            // A bundle that stays keeps its buffers.
             let same = self.desks.iter().position(|desk| Arc::ptr_eq(&desk.served, &served));
             if let Some(place) = same {
                 desks.push(self.desks.swap_remove(place));
                 continue;
             }
-            let row_ns = self.desks.iter().find(|desk| desk.served.name == served.name).map_or(admission::FIRST_ROW_NS, |desk| desk.row_ns);
-            desks.push(Desk { worker: served.worker()?, served, row_ns });
+            desks.push(Desk { worker: served.worker()?, served });
         }
         for Desk { served, worker, .. } in std::mem::replace(&mut self.desks, desks) {
             served.retire(worker);

@@ -1,7 +1,7 @@
 //! Running what waits: one block of one bundle at a time, highest stake first, expired work never.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{BufMut, BytesMut};
 use sternpost_engine::rule::{Mark, Rule};
@@ -21,10 +21,23 @@ use crate::engine_failure;
 /// gRPC's own five bytes before every message: not compressed, and the length.
 const FRAME: usize = 5;
 
+/// How long blocks run one after the other before connections read and write again. Reading more while rows wait makes nobody's answer come
+/// sooner, and every look at the connections costs what scoring a few rows does.
+const STRETCH: Duration = Duration::from_millis(1);
+
 impl Lane {
-    /// Runs one block and answers its requests. Does nothing if nothing waits.
+    /// Runs blocks until nothing waits or it is time to look at the connections, and answers their requests.
     pub fn run(&mut self) {
-        let start = Instant::now();
+        let begun = Instant::now();
+        let mut start = begun;
+        while !self.queue.is_empty() && start - begun < STRETCH {
+            self.run_block(start);
+            start = Instant::now();
+        }
+        self.pace.ran(begun, start, self.queue.is_empty());
+    }
+
+    fn run_block(&mut self, start: Instant) {
         let mut block: [Option<Waiting>; BLOCK_ROWS] = [const { None }; BLOCK_ROWS];
         let mut rows = 0;
         let desk = self.queue.next_desk();
@@ -40,12 +53,13 @@ impl Lane {
         }
         self.pulse.waiting.store(self.queue.len() as u64, Ordering::Relaxed);
         let Some(desk) = desk.and_then(|desk| self.desks.get_mut(desk)).filter(|_| rows > 0) else { return };
+        self.pace.served(rows);
         score(desk, &mut self.ids, &mut self.frames, &mut block[..rows], start);
     }
 }
 
 fn score(desk: &mut Desk, ids: &mut super::Ids, frames: &mut BytesMut, block: &mut [Option<Waiting>], start: Instant) {
-    let Desk { served, worker, row_ns } = desk;
+    let Desk { served, worker } = desk;
     let scorer = &served.scorer;
     worker.workspace.reset(block.len());
     for (row, place) in block.iter_mut().enumerate() {
@@ -70,7 +84,6 @@ fn score(desk: &mut Desk, ids: &mut super::Ids, frames: &mut BytesMut, block: &m
     let scored = scorer.score_block(worker);
     let took = start.elapsed();
     let end = start + took;
-    *row_ns = admission::smoothed(*row_ns, took, block.len());
     let block_done = match scored {
         Ok(done) => done,
         Err(error) => {
