@@ -8,7 +8,7 @@ CARGO := cargo
 CORE_SOURCES := $(shell find core -name '*.rs' -not -path 'core/target/*') $(wildcard core/Cargo.* core/*/Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-python nightly check format generate bench wheel lock clean
+.PHONY: help setup demo test test-core test-python nightly check format generate bench bench-load wheel lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -54,6 +54,9 @@ generate: ## write core/wire's generated code from proto/
 
 bench: setup ## measure beside the peers; results in benchmarks/results
 	$(BIN)/python -m benchmarks
+
+bench-load: setup ## measure the server under load beside peers and floors; results in benchmarks/results
+	$(BIN)/python -m benchmarks.load
 
 wheel: ## build the wheel that others install, into dist/
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
