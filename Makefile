@@ -49,8 +49,9 @@ format: setup ## write the code in the one style
 	$(BIN)/ruff check --fix-only --quiet src tests benchmarks
 	$(CARGO) fmt --manifest-path core/Cargo.toml --all
 
-generate: ## write core/wire's generated code from proto/
+generate: setup ## write the generated code of core/wire and sternpost.v1 from proto/
 	$(CARGO) run --quiet --locked --release --manifest-path core/Cargo.toml -p sternpost-generate
+	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=src --pyi_out=src --grpc_python_out=src sternpost/v1/scoring.proto
 
 bench: setup ## measure beside the peers; results in benchmarks/results
 	$(BIN)/python -m benchmarks

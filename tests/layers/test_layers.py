@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "sternpost"
 BASE = ("errors", "_core", "contract")
-ROOMS = (*BASE, "features", "export", "bundle", "serve", "aio", "project", "cli", "demo")
+#: Generated for grpcio; imports nothing of ours.
+ROOMS = (*BASE, "v1", "features", "export", "bundle", "serve", "aio", "project", "cli", "demo")
 CRATES = ("engine", "wire", "client", "server", "python")
 #: Run by hand and by the checks; nothing depends on it.
 TOOLS = ("generate",)
@@ -82,7 +83,7 @@ def test_only_the_python_crate_knows_pyo3_and_only_argued_rooms_are_unsafe():
 
 def test_files_have_one_subject_and_rooms_have_names():
     for path in [*SOURCE.rglob("*.py"), *(ROOT / "core").glob("*/src/**/*.rs")]:
-        if "generated" in path.parts:
+        if "generated" in path.parts or path.stem.removesuffix("_grpc").endswith("_pb2"):
             continue
         lines = len(path.read_text().splitlines())
         assert lines <= FILE_LINES_MAX, f"{path.relative_to(ROOT)} has {lines} lines; split it by subject"
