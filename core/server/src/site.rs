@@ -11,7 +11,11 @@ use tonic::service::Routes;
 
 use crate::access::Access;
 use crate::config::Config;
+use crate::connection::Ledger;
 use crate::lane::{Arrival, Inbox, Lane};
+
+/// Bytes of unfinished row requests that a thread holds at most, whoever sends them.
+const UNFINISHED_BYTES: usize = 64 << 20;
 
 /// Where a server stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +36,8 @@ pub struct Site {
     pub access: Arc<Access>,
     /// Everything that is not a row.
     pub routes: Routes,
+    /// What callers have begun to send and not finished.
+    pub ledger: Rc<Ledger>,
     lane: RefCell<Lane>,
     runner: RefCell<Option<Waker>>,
     phase: Cell<Phase>,
@@ -45,6 +51,7 @@ impl Site {
             config,
             access,
             routes,
+            ledger: Rc::new(Ledger::new(UNFINISHED_BYTES)),
             lane: RefCell::new(lane),
             runner: RefCell::new(None),
             phase: Cell::new(Phase::Serving),

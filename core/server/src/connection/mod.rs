@@ -28,7 +28,7 @@ use crate::access::Caller;
 use crate::lane::{Answer, Inbox};
 use crate::site::{Phase, Site};
 use calls::{Call, Calls};
-pub(crate) use frames::Message;
+pub(crate) use frames::{Ledger, Message};
 use head::Way;
 use metered::{Meter, Metered};
 use stream_call::StreamCall;
@@ -133,10 +133,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             return;
         }
         let deadline = head::deadline(request.headers(), Instant::now());
+        let ledger = self.site.ledger.clone();
         match Way::of(path) {
-            Way::Score => self.calls.add(Call::Unary(UnaryCall::new(request, respond, deadline))),
+            Way::Score => self.calls.add(Call::Unary(UnaryCall::new(request, respond, deadline, ledger))),
             Way::ScoreStream => {
-                if let Some(call) = StreamCall::new(request, respond, deadline) {
+                if let Some(call) = StreamCall::new(request, respond, deadline, ledger) {
                     self.calls.add(Call::Stream(call));
                 }
             }

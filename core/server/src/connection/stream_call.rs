@@ -17,7 +17,7 @@ use sternpost_wire::scoring::{self, ScoreReply};
 use tonic::Code;
 
 use super::calls::State;
-use super::frames::Frames;
+use super::frames::{Frames, Ledger};
 use super::head;
 use crate::compression::Encoding;
 use crate::lane::{Answer, Arrival, Inbox};
@@ -42,12 +42,17 @@ pub struct StreamCall {
 
 impl StreamCall {
     /// A call whose headers have come; nothing if the caller has gone away.
-    pub fn new(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, deadline: Option<Instant>) -> Option<Self> {
+    pub fn new(
+        request: Request<RecvStream>,
+        mut respond: SendResponse<Bytes>,
+        deadline: Option<Instant>,
+        ledger: Rc<Ledger>,
+    ) -> Option<Self> {
         let encoding = Encoding::of(request.headers());
         // At once, since some clients wait for it before they send.
         let send = respond.send_response(head::answer(), false).ok()?;
         let body = request.into_body();
-        Some(Self { body, send, frames: Frames::default(), encoding, deadline, next: 0, answers: VecDeque::new(), read_all: false })
+        Some(Self { body, send, frames: Frames::new(ledger), encoding, deadline, next: 0, answers: VecDeque::new(), read_all: false })
     }
 
     /// Sends what is answered, reads what has come, asks the lane.
@@ -83,7 +88,9 @@ impl StreamCall {
                 Ok(None) => match self.body.poll_data(cx) {
                     Poll::Ready(Some(Ok(data))) => {
                         let _ = self.body.flow_control().release_capacity(data.len());
-                        self.frames.push(data);
+                        if let Err(failure) = self.frames.push(data) {
+                            return self.end(head::failed(failure));
+                        }
                     }
                     Poll::Ready(Some(Err(_))) => return State::Done,
                     Poll::Ready(None) => self.read_all = true,

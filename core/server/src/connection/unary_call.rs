@@ -12,7 +12,7 @@ use sternpost_wire::failure::{Failure, Reason};
 use tonic::Code;
 
 use super::calls::State;
-use super::frames::Frames;
+use super::frames::{Frames, Ledger};
 use super::head;
 use crate::compression::Encoding;
 use crate::lane::{Answer, Arrival, Inbox};
@@ -30,9 +30,9 @@ pub struct UnaryCall {
 
 impl UnaryCall {
     /// A call whose headers have come.
-    pub fn new(request: Request<RecvStream>, respond: SendResponse<Bytes>, deadline: Option<Instant>) -> Self {
+    pub fn new(request: Request<RecvStream>, respond: SendResponse<Bytes>, deadline: Option<Instant>, ledger: Rc<Ledger>) -> Self {
         let encoding = Encoding::of(request.headers());
-        Self { body: request.into_body(), respond, frames: Frames::default(), encoding, deadline, begun: None }
+        Self { body: request.into_body(), respond, frames: Frames::new(ledger), encoding, deadline, begun: None }
     }
 
     /// Reads the message and asks the lane when it is whole.
@@ -41,9 +41,8 @@ impl UnaryCall {
             match self.body.poll_data(cx) {
                 Poll::Ready(Some(Ok(data))) => {
                     let _ = self.body.flow_control().release_capacity(data.len());
-                    self.frames.push(data);
                     // Far too much: not worth waiting for the end.
-                    if let Err(failure) = self.frames.check(site.config.row_bytes) {
+                    if let Err(failure) = self.frames.push(data).and_then(|()| self.frames.check(site.config.row_bytes)) {
                         return self.refuse(failure);
                     }
                     // The end often comes with the data; what follows it would be trailers, and nobody asks for them.
