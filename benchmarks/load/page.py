@@ -86,7 +86,7 @@ def _overload(samples: list[Sample]) -> Iterator[str]:
     )
     yield "|---|---|---|---|---|---|---|---|---|---|---|"
     for name in _names(samples):
-        for times in (1, 2, 5):
+        for times in ("1", "2", "5", "2 heeded", "5 heeded"):
             found = _of(samples, name, f"overload {times}")
             if found:
                 refused = _many(found, lambda s: sum(s["statuses"].values()) - s["ok"], "{:,.0f}", "seconds")

@@ -110,20 +110,25 @@ def steady(bench: Bench, candidate: Candidate) -> Iterator[Sample]:
 def overload(bench: Bench, candidate: Candidate, peak: float) -> Iterator[Sample]:
     """An open loop at once, twice and five times the peak; a call that takes longer than the deadline is worth nothing.
 
-    A server that closes connections on its callers is called again over new ones.
+    A server that closes connections on its callers is called again over new ones. Callers ignore what a refusal says
+    about coming back; ours is asked once more by callers that heed it, as `sp.Client` does.
     """
-    for times in bench.lengths.overload_times:
+    ways = [(times, False) for times in bench.lengths.overload_times]
+    if candidate.name == OURS:
+        ways += [(times, True) for times in bench.lengths.overload_times if times > 1]
+    for times, heeding in ways:
         with bench.server(candidate) as running:
             bench.generators.load(candidate, running.address, seconds=2 * bench.lengths.warmup, connections=4)
             found = bench.sample(
                 running,
                 candidate,
-                f"overload {times}",
+                f"overload {times}{' heeded' if heeding else ''}",
                 connections=128 if candidate.call == "json" else 32,
                 seconds=bench.lengths.overload,
                 rate=float(round(peak * times)),
                 deadline_ms=DEADLINE_MS,
                 reconnect=True,
+                honour_pushback=heeding,
             )
             yield {**found, "peak": peak, "offered": round(peak * times)}
 
