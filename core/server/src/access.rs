@@ -69,7 +69,7 @@ impl Access {
         if !closed || caller.admin {
             return Ok(());
         }
-        let token = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        let token = headers.get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
         let known = |tokens: &[String]| token.is_some_and(|token| tokens.iter().any(|known| same(known.as_bytes(), token)));
         if known(&rules.admin_tokens) || (class == Class::Score && known(&rules.score_tokens)) {
             return Ok(());
@@ -79,6 +79,12 @@ impl Access {
         }
         Err(Failure::new(Code::Unauthenticated, Reason::NotAllowed, "a known bearer token is needed in authorization"))
     }
+}
+
+/// The token of a bearer; the scheme's word may be written in any case.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_first_chunk::<7>()?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
 }
 
 /// Comparison in a time that does not tell where two texts differ.
@@ -100,6 +106,15 @@ mod tests {
             headers.insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
         }
         access.check(path, &headers, &Caller::default()).err().map_or(Code::Ok, |failure| failure.code)
+    }
+
+    #[test]
+    fn the_scheme_has_no_case_and_the_token_has() {
+        for (value, token) in
+            [("Bearer a", Some("a")), ("bearer A", Some("A")), ("BEARER ", Some("")), ("Bearer", None), ("Basic: a", None)]
+        {
+            assert_eq!(bearer(value.as_bytes()), token.map(str::as_bytes), "{value}");
+        }
     }
 
     #[test]

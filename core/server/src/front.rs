@@ -1,6 +1,7 @@
 //! The thread at the door: accepts connections and hands each to the row thread with the fewest, tells health, serves `/metrics`, renews
 //! certificates. Rows never pass through here, so an overload of rows cannot blind the operator.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,6 +139,7 @@ impl Front {
     /// Tells health as it changes and renews certificates.
     async fn look_after(&self) {
         let mut told: Vec<(String, ServingStatus)> = Vec::new();
+        let mut names: BTreeSet<String> = BTreeSet::new();
         loop {
             let trouble = self.health.trouble();
             let status = |well: bool| if well { ServingStatus::Serving } else { ServingStatus::NotServing };
@@ -152,7 +154,14 @@ impl Front {
             for (name, _) in told.iter().filter(|(name, _)| !now.iter().any(|(other, _)| other == name)) {
                 self.reporter.set_service_status(name, ServingStatus::NotServing).await;
             }
+            names.extend(now.iter().map(|(name, _)| name.clone()));
             told = now;
+            if *self.phase.borrow() >= Phase::Draining {
+                // Whoever watches has been told; a watch never ends by itself, and the drain must not wait for it.
+                for name in std::mem::take(&mut names) {
+                    self.reporter.clone().clear_service_status(&name).await;
+                }
+            }
             if let Some(certificate) = &self.certificate {
                 match certificate.renew() {
                     Ok(true) => tracing::info!("the certificate was renewed"),

@@ -36,12 +36,28 @@ impl Way {
     }
 }
 
+/// Whether a service reads messages from a call for as long as the caller likes; of all others the one message comes at once.
+pub fn streams(path: &str) -> bool {
+    matches!(
+        path,
+        "/inference.GRPCInferenceService/ModelStreamInfer"
+            | "/arrow.flight.protocol.FlightService/DoExchange"
+            | "/arrow.flight.protocol.FlightService/DoPut"
+            | "/arrow.flight.protocol.FlightService/Handshake"
+    ) || path.starts_with("/grpc.reflection.")
+}
+
 /// Refuses what is not gRPC, with the HTTP status that the protocol names.
 pub fn check<T>(request: &Request<T>) -> Result<(), StatusCode> {
     if request.method() != Method::POST {
         return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
-    let is_grpc = request.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+    let kind = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    // Nothing, a message format or a parameter may follow; other letters make it another protocol, such as gRPC-Web.
+    let is_grpc = match kind.and_then(|kind| kind.strip_prefix(b"application/grpc")) {
+        Some([] | [b'+' | b';' | b' ', ..]) => true,
+        Some(_) | None => false,
+    };
     if is_grpc { Ok(()) } else { Err(StatusCode::UNSUPPORTED_MEDIA_TYPE) }
 }
 
@@ -98,4 +114,20 @@ pub fn plain(status: StatusCode) -> Response<()> {
     let mut response = Response::new(());
     *response.status_mut() = status;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_protocols_that_begin_alike_are_not_grpc() {
+        let checked = |kind: &str| check(&Request::post("/").header(header::CONTENT_TYPE, kind).body(()).unwrap());
+        for kind in ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8", "application/grpc ; q=1"] {
+            assert_eq!(checked(kind), Ok(()), "{kind}");
+        }
+        for kind in ["application/grpc-web", "application/grpc-web+proto", "application/grpcx", "application/json", ""] {
+            assert_eq!(checked(kind), Err(StatusCode::UNSUPPORTED_MEDIA_TYPE), "{kind}");
+        }
+    }
 }

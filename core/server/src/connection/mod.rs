@@ -27,6 +27,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::access::Caller;
 use crate::lane::{Answer, Inbox};
 use crate::site::{Phase, Site};
+use body::Limits;
 use calls::{Call, Calls};
 pub(crate) use frames::{Ledger, Message};
 use head::Way;
@@ -60,7 +61,7 @@ pub async fn serve<T: AsyncRead + AsyncWrite + Unpin>(io: T, site: Rc<Site>, cal
     let handshake = builder.handshake(Metered::new(io, meter.clone()));
     let Ok(Ok(h2)) = tokio::time::timeout(site.config.patience, handshake).await else { return };
     let inbox = site.new_inbox();
-    Connection { h2, meter, site, caller, inbox, calls: Calls::default(), answers: Vec::new(), leaving: false, active: Instant::now() }
+    Connection { h2, meter, site, caller, inbox, calls: Calls::default(), answers: Vec::new(), leaving: None, active: Instant::now() }
         .await;
 }
 
@@ -72,7 +73,8 @@ struct Connection<T> {
     inbox: Rc<Inbox>,
     calls: Calls,
     answers: Vec<(u64, Answer)>,
-    leaving: bool,
+    /// Since when it takes no new calls.
+    leaving: Option<Instant>,
     active: Instant,
 }
 
@@ -113,13 +115,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         if phase == Phase::Ended {
             return false;
         }
-        let idle = !self.leaving && !self.h2.has_streams() && self.active.elapsed() > self.site.config.idle;
-        if !self.leaving && (phase == Phase::Draining || idle) {
-            self.leaving = true;
-            self.h2.graceful_shutdown();
-            self.calls.leave();
+        let busy = self.h2.has_streams();
+        match self.leaving {
+            // A graceful end waits for the other side's last word, which a dead or hostile one never says.
+            Some(since) => busy || since.max(self.active).elapsed() <= self.site.config.patience,
+            None => {
+                let idle = !busy && self.active.elapsed() > self.site.config.idle;
+                if phase == Phase::Draining || idle {
+                    self.leaving = Some(Instant::now());
+                    self.h2.graceful_shutdown();
+                    self.calls.leave();
+                }
+                true
+            }
         }
-        true
     }
 
     fn start(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
@@ -142,8 +151,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 }
             }
             Way::Service => {
-                let routes = self.site.routes.clone();
-                tokio::task::spawn_local(service_call::serve(routes, request, respond, deadline));
+                let (routes, config) = (self.site.routes.clone(), &self.site.config);
+                let limits = Limits { message_bytes: config.message_bytes, patience: (!head::streams(path)).then_some(config.patience) };
+                tokio::task::spawn_local(service_call::serve(routes, request, respond, deadline, limits));
             }
         }
     }

@@ -16,16 +16,24 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower_service::Service;
 
-use super::body::Incoming;
+use super::body::{Incoming, Limits};
 use super::head;
 
 /// Answers one call.
-pub async fn serve(routes: Routes, request: Request<RecvStream>, mut respond: SendResponse<Bytes>, deadline: Option<Instant>) {
-    let request = request.map(|stream| Body::new(Incoming::new(stream)));
+pub async fn serve(
+    routes: Routes,
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    deadline: Option<Instant>,
+    limits: Limits,
+) {
+    let request = request.map(|stream| Body::new(Incoming::new(stream, limits)));
     let answered = {
         let answer = answer(routes, request, &mut respond);
         match deadline {
             None => answer.await,
+            // A service that is quick would still answer, but nobody waits any more.
+            Some(deadline) if deadline <= Instant::now() => Err(None),
             Some(deadline) => tokio::time::timeout_at(deadline.into(), answer).await.unwrap_or(Err(None)),
         }
     };

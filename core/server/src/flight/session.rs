@@ -206,8 +206,8 @@ impl Session {
     }
 
     fn broken(&self, status: &Status) -> Failure {
-        // tonic's word for a message above its limit.
-        if status.code() == Code::OutOfRange {
+        // Our word for a message above the limit, and tonic's.
+        if matches!(status.code(), Code::ResourceExhausted | Code::OutOfRange) {
             return too_large(format!("a message of more than {} bytes; send smaller batches", self.limits.message_bytes));
         }
         Failure::new(status.code(), Reason::BadRequest, status.message())

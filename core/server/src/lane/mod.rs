@@ -122,15 +122,19 @@ impl Lane {
             .map_err(|error| Failure::new(Code::InvalidArgument, Reason::BadRequest, format!("the request cannot be read: {error}")))?;
         ids::check(request.id)?;
         let desk = self.desk(request.bundle)?;
+        let served = &self.desks[desk].served;
+        let refused = |failure| {
+            served.statistics.failed.fetch_add(1, Ordering::Relaxed);
+            Err(failure)
+        };
         if let RowRef::Packed(schema, _) = request.row
-            && schema != self.desks[desk].served.schema
+            && schema != served.schema
         {
-            let served = &self.desks[desk].served;
             let message = format!("bundle {} has another schema than the row was packed by; describe it again", served.name);
-            return Err(Failure::new(Code::FailedPrecondition, Reason::OtherSchema, message));
+            return refused(Failure::new(Code::FailedPrecondition, Reason::OtherSchema, message));
         }
         if request.row == RowRef::Absent {
-            return Err(Failure::new(Code::InvalidArgument, Reason::BadRequest, "the request has no row; give packed or named values"));
+            return refused(Failure::new(Code::InvalidArgument, Reason::BadRequest, "the request has no row; give packed or named values"));
         }
         let own = (request.timeout_us > 0).then(|| arrival.arrived.checked_add(Duration::from_micros(request.timeout_us))).flatten();
         let deadline = own.into_iter().chain(arrival.deadline).min();
@@ -142,8 +146,7 @@ impl Lane {
         let verdict = self.limits.admit(&self.queue, stake, arrival.message.len(), predicted, arrival.arrived, deadline);
         if let Err(refusal) = verdict {
             self.pulse.shed.fetch_add(1, Ordering::Relaxed);
-            self.desks[desk].served.statistics.failed.fetch_add(1, Ordering::Relaxed);
-            return Err(refusal);
+            return refused(refusal);
         }
         self.queue.push(Waiting {
             message: arrival.message.clone(),

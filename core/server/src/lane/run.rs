@@ -45,6 +45,9 @@ impl Lane {
             let Some(waiting) = self.queue.pop() else { break };
             if waiting.deadline.is_some_and(|deadline| deadline <= start) {
                 self.pulse.expired.fetch_add(1, Ordering::Relaxed);
+                if let Some(desk) = self.desks.get(waiting.desk) {
+                    desk.served.statistics.failed.fetch_add(1, Ordering::Relaxed);
+                }
                 waiting.place.answer(Answer::Failure(admission::expired()));
                 continue;
             }
@@ -62,6 +65,7 @@ fn score(desk: &mut Desk, ids: &mut super::Ids, frames: &mut BytesMut, block: &m
     let Desk { served, worker } = desk;
     let scorer = &served.scorer;
     worker.workspace.reset(block.len());
+    let mut torn = 0;
     for (row, place) in block.iter_mut().enumerate() {
         let Some(waiting) = place else { continue };
         let rows = &mut worker.workspace.rows;
@@ -75,6 +79,7 @@ fn score(desk: &mut Desk, ids: &mut super::Ids, frames: &mut BytesMut, block: &m
         if let Err(failure) = filled {
             // Half a row stands there: out of the block with it.
             rows.findings.push(Mark { row, place: 0, rule: Rule::Range, refused: true });
+            torn += 1;
             served.statistics.failed.fetch_add(1, Ordering::Relaxed);
             if let Some(waiting) = place.take() {
                 waiting.place.answer(Answer::Failure(failure));
@@ -96,8 +101,8 @@ fn score(desk: &mut Desk, ids: &mut super::Ids, frames: &mut BytesMut, block: &m
         }
     };
     let now_ms = crate::clock::wall_ms();
-    let refused = block_done.len - block_done.kept.len();
-    served.statistics.run(block.len() as u64, refused as u64, took, now_ms);
+    let refused = (block_done.len - block_done.kept.len()).saturating_sub(torn);
+    served.statistics.run((block.len() - torn) as u64, refused as u64, took, now_ms);
     let mut outcomes = scorer.outcomes(&block_done).peekable();
     let block_rows = block.len() as u32;
     for (row, place) in block.iter_mut().enumerate() {
