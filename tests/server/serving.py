@@ -115,3 +115,57 @@ def resident_kib(pid: int | str = "self") -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1])
     raise AssertionError("no VmRSS")
+
+
+_ALONE = """
+import json, sys
+from sternpost import open_bundle
+from sternpost._core import log_to_stderr
+from sternpost.serve.server import Server, ServerSettings
+
+log_to_stderr("text", "warn")
+bundle = open_bundle(sys.argv[1])
+with Server(bundle, ServerSettings(**json.loads(sys.argv[2]))) as server:
+    print(json.dumps([server.addresses[0], server.http]), flush=True)
+    sys.stdin.read()
+"""
+
+
+class Alone:
+    """A server with nothing else in its process, so that its memory can be watched. Ends when its input is closed."""
+
+    def __init__(self, bundle: Path, log: Path, **settings: Any) -> None:
+        self.log = log
+        given = json.dumps({"listen": [ANYWHERE], "http": ANYWHERE, **settings})
+        with log.open("wb") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", _ALONE, str(bundle), given],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=err,
+            )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, log.read_text()
+        self.address, self.http = json.loads(line)
+        until(lambda: get(self.http, "readyz")[0] == 200)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def connections(self) -> int:
+        lines = get(self.http, "metrics")[1].splitlines()
+        return sum(int(line.split()[-1]) for line in lines if line.startswith("sternpost_connections{"))
+
+    def end(self) -> int:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        try:
+            return self.process.wait(PATIENCE_S)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            self.process.stdout.close()
