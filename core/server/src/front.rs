@@ -22,6 +22,8 @@ use crate::tls::Certificate;
 
 /// How often health is looked at.
 const LOOK: Duration = Duration::from_millis(250);
+/// The same while the server is not ready: whoever waits for it should not wait for this.
+const SHORT_LOOK: Duration = Duration::from_millis(10);
 /// After the system had no descriptor to give.
 const BREATHER: Duration = Duration::from_millis(50);
 
@@ -172,7 +174,7 @@ impl Front {
             let mut phase = self.phase.clone();
             let before = *phase.borrow_and_update();
             tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(if trouble.is_none() { LOOK } else { SHORT_LOOK }) => {}
                 _ = phase.wait_for(|now| *now != before) => {}
             }
         }
