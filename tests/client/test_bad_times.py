@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -258,27 +257,6 @@ def test_a_killed_server_leaves_no_call_without_an_answer(bundle, tmp_path):
     assert {source for source, *_ in answers} == {"model", "fallback"}
     assert {score for _, score, _ in answers} == {expected}
     assert max(took for *_, took in answers) < deadline_s + 0.05
-
-
-def test_a_child_connects_anew_and_leaves_the_parents_alone(server, bundle):
-    with sp.Client(server.address, fallback=bundle, parity_share=1.0) as client:
-        expected = client.score(loan()).score
-        read, write = os.pipe()
-        child = os.fork()
-        if child == 0:
-            try:
-                decision = client.score(loan(), deadline_s=5.0)
-                os.write(write, repr((decision.source, decision.score, client.stats()["parity"])).encode())
-            except BaseException as error:
-                os.write(write, repr(error).encode())
-            finally:
-                os._exit(0)
-        os.close(write)
-        with os.fdopen(read) as told:
-            assert told.read() == repr(("model", expected, {"compared": 1, "different": 0}))
-        os.waitpid(child, 0)
-        assert client.score(loan()).score == expected
-        assert client.stats()["errors"] == 0
 
 
 def test_ctrl_c_ends_a_wait(server):
