@@ -143,7 +143,7 @@ impl Front {
         let mut told: Vec<(String, ServingStatus)> = Vec::new();
         let mut names: BTreeSet<String> = BTreeSet::new();
         loop {
-            let trouble = self.health.trouble();
+            let trouble = self.health.own_trouble();
             let status = |well: bool| if well { ServingStatus::Serving } else { ServingStatus::NotServing };
             let mut now: Vec<(String, ServingStatus)> =
                 SERVICES.iter().map(|name| ((*name).to_owned(), status(trouble.is_none()))).collect();
@@ -158,6 +158,9 @@ impl Front {
             }
             names.extend(now.iter().map(|(name, _)| name.clone()));
             told = now;
+            if trouble.is_none() {
+                self.health.told();
+            }
             if *self.phase.borrow() >= Phase::Draining {
                 // Whoever watches has been told; a watch never ends by itself, and the drain must not wait for it.
                 for name in std::mem::take(&mut names) {

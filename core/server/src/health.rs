@@ -18,12 +18,13 @@ pub struct Health {
     registry: Arc<Registry>,
     pulses: Arc<[Arc<Pulse>]>,
     draining: Arc<AtomicBool>,
+    told: Arc<AtomicBool>,
 }
 
 impl Health {
     /// The health of threads over a registry.
     pub fn new(clock: Clock, registry: Arc<Registry>, pulses: Vec<Arc<Pulse>>) -> Self {
-        Self { clock, registry, pulses: pulses.into(), draining: Arc::default() }
+        Self { clock, registry, pulses: pulses.into(), draining: Arc::default(), told: Arc::default() }
     }
 
     /// Threads' pulses.
@@ -36,8 +37,19 @@ impl Health {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Why the server is not ready, if it is not.
+    /// Health has been told as well; what callers watch says ready from now on.
+    pub fn told(&self) {
+        self.told.store(true, Ordering::Relaxed);
+    }
+
+    /// Why the server is not ready, if it is not. A server whose callers still see the contrary is not.
     pub fn trouble(&self) -> Option<String> {
+        let told = self.told.load(Ordering::Relaxed);
+        self.own_trouble().or_else(|| (!told).then(|| "health has not been told yet".to_owned()))
+    }
+
+    /// The same, whatever callers were told.
+    pub fn own_trouble(&self) -> Option<String> {
         if self.draining.load(Ordering::Relaxed) {
             return Some("the server is about to end".to_owned());
         }

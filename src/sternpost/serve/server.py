@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from types import TracebackType
@@ -11,6 +12,8 @@ from typing import Self
 from sternpost import _core
 from sternpost.bundle import Bundle
 from sternpost.errors import UsageError
+
+_READY_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,10 @@ class Server:
             raise UsageError(f"two bundles are named {twice}; serve one of the two")
         settings = settings or ServerSettings()
         self._core = _core.Server(settings.to_json(), [(bundle._engine, bundle.golden.rows) for bundle in given])
+        # Whoever connects next finds it ready; a server that cannot become so is asked for its trouble.
+        until = time.monotonic() + _READY_S
+        while given and self._core.trouble is not None and time.monotonic() < until:
+            time.sleep(0.001)
 
     @property
     def addresses(self) -> list[str]:
