@@ -11,6 +11,7 @@ import socket
 import struct
 import time
 from functools import cache
+from urllib.parse import unquote
 
 import hpack
 import pytest
@@ -259,8 +260,9 @@ def mutate_connections(target: Target, count: int, bundle_name: str, seed: int =
 
 def is_no_message(answer: frames.Answer) -> bool:
     """INTERNAL is what generated services answer to bytes that are no message."""
-    words = answer.headers.get("grpc-message", "").replace("%20", " ")
-    return answer.code == 13 and words.startswith(("failed to decode Protobuf message", "Unexpected EOF decoding"))
+    words = unquote(answer.headers.get("grpc-message", ""))
+    known = ("failed to decode Protobuf message", "Unexpected EOF decoding", "protocol error: received message with")
+    return answer.code == 13 and words.startswith(known)
 
 
 def mutate_messages(target: Target, count: int, bundle_name: str, seed: int = SEED) -> set[int | None]:
