@@ -261,7 +261,12 @@ def mutate_connections(target: Target, count: int, bundle_name: str, seed: int =
 def is_no_message(answer: frames.Answer) -> bool:
     """INTERNAL is what generated services answer to bytes that are no message."""
     words = unquote(answer.headers.get("grpc-message", ""))
-    known = ("failed to decode Protobuf message", "Unexpected EOF decoding", "protocol error: received message with")
+    known = (
+        "failed to decode Protobuf message",
+        "Unexpected EOF decoding",
+        "protocol error: received message with",
+        "Missing request message",
+    )
     return answer.code == 13 and words.startswith(known)
 
 
