@@ -9,8 +9,11 @@ import pytest
 import sternpost as sp
 from sternpost.serve.server import Server
 from tests.routes.conftest import built
-from tests.server.serving import Command, serving
+from tests.server.certificates import Authority
+from tests.server.operating import Two
+from tests.server.serving import Command, resident_kib, serving, until
 from tests.server.stubs import Client, connect
+from tests.server.target import GROWN_KIB, IDLE_MS, PATIENCE_MS, SEED, Target
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +71,44 @@ def command(tmp_path) -> Iterator[Callable[..., Command]]:
     yield start
     for one in started:
         one.end()
+
+
+@pytest.fixture(scope="session")
+def started(bundle_file, loans_bundle, tmp_path_factory) -> Iterator[Target]:
+    """A server with little patience."""
+    log = tmp_path_factory.mktemp("hostile") / "log"
+    target = Target(bundle_file, log, patience_ms=PATIENCE_MS, idle_ms=IDLE_MS, message_bytes=4 << 20, threads=2)
+    target.learn(loans_bundle)
+    yield target
+    assert target.end() == 0
+    assert "panicked" not in log.read_text()
+
+
+@pytest.fixture
+def target(started) -> Iterator[Target]:
+    """The server; afterwards it answers a good call as before, has let every connection go, and holds no more memory
+    than GROWN_KIB above what it held when it was warm."""
+    print(f"seed {SEED}")
+    yield started
+    started.answers()
+    until(lambda: started.connections() == 0)
+    grown = resident_kib(started.pid) - started.warm
+    assert grown < GROWN_KIB, f"{grown} KiB more than when it was warm"
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Where bundles are put for a command."""
+    path = tmp_path / "bundles"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def two(bundle_file, newer_file, folder) -> Two:
+    return Two(bundle_file, newer_file, folder)
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    return Authority("tests")
