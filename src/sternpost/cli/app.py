@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from sternpost.cli import demo, init, inspect, keygen, score, serve, sign, train
+from sternpost.cli import demo, init, inspect, keygen, measure, outcomes, score, serve, sign, train
 from sternpost.errors import DataError, SternpostError, UsageError
 
 INTERRUPTED, PIPE_CLOSED, TERMINATED, INTERNAL = 130, 141, 143, 70
@@ -28,8 +28,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (init, train, inspect, score, serve, demo, sign, keygen):
+for verb in (init, train, inspect, score, serve, measure, demo, sign, keygen):
     app.command(verb.NAME)(verb.run)
+app.add_typer(outcomes.app, name=outcomes.NAME)
 
 
 @app.callback(invoke_without_command=True)

@@ -4,6 +4,7 @@
     [split]    time, train_before, holdout_every_days; or, for rows without a time, holdout_share and seed
     [gates]    floors and ceilings that the holdout has to keep, e.g. min_auc = 0.65
     [policy]   bands from score to action, and the action of rows that get no score
+    [outcome]  what the outcome of a decision is and when it is due: horizon, grace, absence, ...
 
 Owed to callers: settings that exist are complete and consistent; every mistake is a `UsageError` that names file,
 section, key and value, and for an unknown key the known one that is nearest.
@@ -18,10 +19,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError, model_validator
 
 from sternpost.bundle.policy import settle_policy
 from sternpost.errors import DataError, UsageError
+from sternpost.outcomes.label import LabelDefinition
 
 FILE_NAME = "sternpost.toml"
 HOLDOUT_EVERY_DAYS = 4
@@ -91,6 +93,15 @@ def _policy(value: object) -> object:
         raise ValueError(str(e).removeprefix("policy: ")) from None
 
 
+def _outcome(value: object) -> object:
+    if not isinstance(value, dict):
+        raise ValueError("expected a section with horizon")
+    try:
+        return LabelDefinition.from_settings(value)
+    except UsageError as e:
+        raise ValueError(str(e)) from None
+
+
 class Settings(_Section):
     """The whole file."""
 
@@ -98,6 +109,7 @@ class Settings(_Section):
     split: SplitSection = SplitSection()
     gates: GatesSection = GatesSection()
     policy: Annotated[dict[str, Any] | None, BeforeValidator(_policy)] = None
+    outcome: Annotated[InstanceOf[LabelDefinition] | None, BeforeValidator(_outcome)] = None
 
 
 def read_settings(folder: Path) -> Settings:

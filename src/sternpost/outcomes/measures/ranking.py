@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +72,8 @@ def _share_below(of: Floats, among: Floats, weight: Floats) -> Floats:
 
 
 class Ordered:
-    """Rows in order of falling score, ready for many row weights [n]."""
+    """Rows in order of falling score, ready for many row weights [n]. `y` may lie between 0 and 1: such a row counts
+    as y of a positive and 1 - y of a negative row."""
 
     def __init__(self, y: Floats, score: Floats) -> None:
         self._order: npt.NDArray[np.int64] = np.argsort(-score, kind="stable").astype(np.int64)
@@ -79,6 +81,12 @@ class Ordered:
         fallen = score[self._order]
         # The last row of each run of equal scores: a threshold cannot lie inside of a run.
         self._ends = np.flatnonzero(np.append(np.diff(fallen) != 0, True))
+
+    def told(self, y: Floats) -> Ordered:
+        """The same rows with other outcomes [n], not sorted again."""
+        other = copy(self)
+        other._y = y[self._order]
+        return other
 
     def _curve(self, weight: Floats) -> tuple[Floats, Floats]:
         w = weight[self._order]
