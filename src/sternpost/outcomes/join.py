@@ -29,6 +29,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
+#: So many recordings say how often the feed is heard; what it was like long before does not matter.
+RHYTHM = 200
 #: What a finding is about, and what it means.
 FINDINGS: dict[str, str] = {
     "duplicate": "events told again: same identity, same content",
@@ -56,7 +58,7 @@ class Joined:
     `value` [n]: 0 or 1, or the quantity; NaN when no outcome is known (absence is not judged here).
     `happened_us`, `recorded_us` [n]: of the event that counts, 0 without one. `unsettled` [n]: contradicted or doubted.
     `excluded` [n]. `heard_us`: when the last event of any kind was recorded, None if none was; `quiet_us`: the longest
-    time between two recordings before that.
+    time between two of the last RHYTHM recordings.
     """
 
     as_of: dt.datetime
@@ -147,7 +149,7 @@ def join(
         unsettled=settled.contradicting | doubted,
         excluded=left_out,
         heard_us=int(recorded[-1]) if len(recorded) else None,
-        quiet_us=int(np.diff(recorded).max()) if len(recorded) > 1 else 0,
+        quiet_us=int(np.diff(recorded[-RHYTHM:]).max()) if len(recorded) > 1 else 0,
         findings=findings,
     )
 

@@ -62,8 +62,8 @@ class LabelDefinition:
     - `sources`: whose word counts, first to last, when sources contradict each other; sources not named come last.
       Among equals a contradiction leaves the decision out.
     - `exclude_ids`: prediction ids that are never measured. `exclude_where`: a SQL condition on the decisions table.
-    - `silence`: after how long a quiet the feed counts as stopped; default: twice the longest quiet seen so far, and
-      no less than `grace` and one day.
+    - `silence`: after how long a quiet the feed counts as stopped; default: twice the longest quiet between its
+      last 200 recordings, and no less than `grace` and one day.
     - `coverage_min`: the share of mature decisions that must have an outcome before `explicit` labels are measured.
     """
 
