@@ -13,6 +13,7 @@ import pyarrow as pa
 from typing_extensions import Buffer
 
 __all__ = [
+    "AlarmDetector",
     "Client",
     "Decision",
     "Engine",
@@ -20,9 +21,15 @@ __all__ = [
     "Server",
     "Violation",
     "__version__",
+    "adjusted_p_values",
+    "alarm_ever_sees",
+    "contract_breaches",
     "init_onnxruntime",
+    "level_per_test",
     "log_to_stderr",
     "math_symbols",
+    "reference_rows_needed",
+    "simulate_alarms",
 ]
 
 __version__: Final[str]
@@ -253,3 +260,56 @@ class Client:
 
     def close(self) -> None:
         """Close idle connections and end the background watch; later calls connect again."""
+
+@final
+class AlarmDetector:
+    """The Shiryaev-Roberts e-detector over window counts; columns and budget are JSON.
+
+    See `sternpost.monitor.alarms` for the typed way to it.
+    """
+
+    def __new__(cls, columns: str, budget: str) -> AlarmDetector:
+        """UsageError for columns or a budget that cannot be used."""
+
+    @staticmethod
+    def from_bytes(state: bytes) -> AlarmDetector:
+        """The detector that wrote these bytes; DataError if none did."""
+
+    def to_bytes(self) -> bytes:
+        """All it knows, as an Arrow IPC file."""
+
+    def update(self, counts: list[list[int]]) -> str:
+        """Take one window: rows per cell, per column in order; the verdict as JSON. UsageError for other cells."""
+
+    def acknowledge(self) -> bool:
+        """Start anew after an alarm; False if none was waiting."""
+
+    def reach(self, rows_per_window: float, windows: float) -> str:
+        """The smallest changes seen within so many windows, per column, as JSON."""
+
+    @property
+    def columns(self) -> str: ...
+    @property
+    def budget(self) -> str: ...
+    @property
+    def alarms(self) -> int: ...
+
+def simulate_alarms(simulation: str, first: int, count: int, threads: int) -> str:
+    """Runs of a simulation (JSON) from number `first` on, as JSON: per run the windows until each threshold, or null,
+    and the windows in all. UsageError for a description that cannot be used.
+    """
+
+def alarm_ever_sees(simulation: str) -> bool:
+    """Whether the detector would ever see the simulation's change, with the columns' counts as its reference."""
+
+def contract_breaches(limits: str, rows: int, refused: int, broken: list[tuple[str, str, int]]) -> str:
+    """Which limits (JSON) one window's broken rules (column, rule, rows) exceed, as JSON."""
+
+def adjusted_p_values(p: list[float], dependent: bool) -> list[float]:
+    """Adjusted by Benjamini-Yekutieli, or Benjamini-Hochberg if not dependent; NaN stays. UsageError outside [0, 1]."""
+
+def level_per_test(alarms: float, windows: int, columns: int) -> float:
+    """alarms / (windows * columns), at most 1."""
+
+def reference_rows_needed(width: float, columns: int, confidence: float) -> float:
+    """Rows of a reference whose own error at the edges is `width`, over so many columns."""

@@ -5,3 +5,5 @@
 //! - no input or output, no clock; a column that cannot be judged has a status that says why, and never stops the others.
 
 #![deny(unsafe_code)]
+
+pub mod alarm;

@@ -6,6 +6,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+mod alarms;
 mod client;
 mod decision;
 mod engine;
@@ -22,6 +23,10 @@ mod tables;
 mod _core {
     use super::*;
 
+    #[pymodule_export]
+    use super::alarms::{
+        AlarmDetector, adjusted_p_values, alarm_ever_sees, contract_breaches, level_per_test, reference_rows_needed, simulate_alarms,
+    };
     #[pymodule_export]
     use super::client::Client;
     #[pymodule_export]
