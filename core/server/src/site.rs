@@ -5,13 +5,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
+use std::time::Instant;
 
+use bytes::BytesMut;
 use sternpost_wire::failure::Failure;
 use tonic::service::Routes;
 
 use crate::access::Access;
 use crate::config::Config;
-use crate::connection::Ledger;
+use crate::connection::{Asked, Judge, Ledger, Refusals};
 use crate::lane::{Arrival, Inbox, Lane};
 
 /// Bytes of unfinished row requests that a thread holds at most, whoever sends them.
@@ -42,6 +44,9 @@ pub struct Site {
     runner: RefCell<Option<Waker>>,
     phase: Cell<Phase>,
     inboxes: RefCell<Vec<Weak<Inbox>>>,
+    refusals: RefCell<Refusals>,
+    /// When the lane's last two runs began; the same moment twice if it had nothing to do before.
+    runs: Cell<[Instant; 2]>,
 }
 
 impl Site {
@@ -56,6 +61,8 @@ impl Site {
             runner: RefCell::new(None),
             phase: Cell::new(Phase::Serving),
             inboxes: RefCell::default(),
+            refusals: RefCell::default(),
+            runs: Cell::new([Instant::now(); 2]),
         }
     }
 
@@ -66,6 +73,7 @@ impl Site {
     pub fn ask(&self, arrival: &Arrival<'_>) -> Result<(), Failure> {
         self.lane.borrow_mut().take(arrival)?;
         if let Some(runner) = self.runner.borrow_mut().take() {
+            self.runs.set([arrival.arrived; 2]);
             runner.wake();
         }
         Ok(())
@@ -82,6 +90,8 @@ impl Site {
                 Poll::Ready(())
             })
             .await;
+            let [_, last] = self.runs.get();
+            self.runs.set([last, Instant::now()]);
             // A panic has answered its requests by dropping them; the lane goes on.
             if catch_unwind(AssertUnwindSafe(|| self.lane.borrow_mut().run())).is_err() {
                 tracing::error!("a block of rows panicked");
@@ -128,5 +138,21 @@ impl Site {
 
     fn wake_all(&self) {
         self.inboxes.borrow_mut().retain(|inbox| inbox.upgrade().inspect(|inbox| inbox.rouse()).is_some());
+    }
+}
+
+impl Judge for Site {
+    fn is_pressed(&self) -> bool {
+        self.lane.borrow().is_pressed()
+    }
+
+    fn came_after(&self, empty: Instant) -> Instant {
+        // A socket that had something before the last run but one would have been read since.
+        empty.max(self.runs.get()[0])
+    }
+
+    fn turns_away(&self, asked: &Asked<'_>, stream: u32, out: &mut BytesMut) -> bool {
+        let refused = self.lane.borrow_mut().turns_away(asked);
+        refused.inspect(|refused| self.refusals.borrow_mut().write(*refused, stream, out)).is_some()
     }
 }

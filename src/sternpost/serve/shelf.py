@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +17,11 @@ from sternpost.bundle.signature import PublicKeyLike
 from sternpost.errors import DataError, UsageError
 
 SUFFIX = ".sbundle"
-#: How much lower than the server's threads a thread that opens a bundle stands; see nice(2).
+#: How much lower than the server's threads a thread that opens a bundle stands once it has waited long; see nice(2).
 _POLITE = 10
+#: A thread that opens a bundle runs for so long only when nothing else would; then it takes a small share of its own,
+#: so that a server without a free moment gets its new bundle too.
+_IDLE_S = 5.0
 
 _Stamp = tuple[int, int, int]
 
@@ -82,14 +87,17 @@ class Shelf:
         return self._names.get(path, path.stem)
 
 
-def politely(work: Callable[[], Any], pause: Callable[[], None]) -> Any:
-    """Run `work` in a thread of lower priority and give its result or raise its error; `pause` is called meanwhile."""
+def politely(work: Callable[[], Any], pause: Callable[[], None], idle_s: float = _IDLE_S) -> Any:
+    """Run `work` in a thread that gives way to all others, and give its result or raise its error.
+
+    The scheduler class matters more than the priority: a thread of low priority still finishes its slice of some
+    milliseconds before a row's thread that woke up has its turn; an idle one is interrupted at once. After `idle_s`
+    seconds it goes on with low priority. `pause` is called meanwhile.
+    """
     outcome: dict[str, Any] = {}
 
     def body() -> None:
-        # A container may forbid it; then opening is merely less polite.
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _POLITE)
+        _stand(0, idle=True)
         try:
             outcome["result"] = work()
         except BaseException as error:
@@ -97,12 +105,27 @@ def politely(work: Callable[[], Any], pause: Callable[[], None]) -> Any:
 
     thread = threading.Thread(target=body, name="sternpost-open", daemon=True)
     thread.start()
+    until = time.monotonic() + idle_s
     while thread.is_alive():
         thread.join(0.05)
         pause()
+        if time.monotonic() >= until and thread.native_id is not None and thread.is_alive():
+            _stand(thread.native_id, idle=False)
+            until = math.inf
     if "error" in outcome:
         raise outcome["error"]
     return outcome["result"]
+
+
+def _stand(thread: int, *, idle: bool) -> None:
+    """Where a thread of this process (0: this one) stands.
+
+    A container may forbid it, not every system has it, and only root leaves the idle class again.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setscheduler(thread, os.SCHED_IDLE if idle else os.SCHED_OTHER, os.sched_param(0))
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, thread or threading.get_native_id(), _POLITE)
 
 
 def _stamp(path: Path) -> _Stamp | None:

@@ -83,15 +83,25 @@ pub fn fine() -> HeaderMap {
 
 /// Trailers of a call that did not.
 pub fn failed(failure: Failure) -> HeaderMap {
-    KNOWN.with_borrow_mut(|known| match known {
-        Some((same, trailers)) if *same == failure => trailers.clone(),
-        _ => known.insert((failure.clone(), encoded(failure))).1.clone(),
+    KNOWN.with_borrow_mut(|known| {
+        if let Some((_, trailers)) = known.iter().find(|(same, _)| *same == failure) {
+            return trailers.clone();
+        }
+        let trailers = encoded(failure.clone());
+        if known.len() == SAME {
+            known.remove(0);
+        }
+        known.push((failure, trailers.clone()));
+        trailers
     })
 }
 
+/// Failures whose trailers are kept.
+const SAME: usize = 8;
+
 thread_local! {
-    /// Under pressure the same refusal is sent again and again.
-    static KNOWN: RefCell<Option<(Failure, HeaderMap)>> = const { RefCell::new(None) };
+    /// Under pressure the same refusals are sent again and again.
+    static KNOWN: RefCell<Vec<(Failure, HeaderMap)>> = const { RefCell::new(Vec::new()) };
 }
 
 fn encoded(failure: Failure) -> HeaderMap {

@@ -5,9 +5,12 @@
 
 mod body;
 mod calls;
+mod door;
 mod frames;
 pub(crate) mod head;
+pub(crate) mod http2;
 mod metered;
+mod refusals;
 mod service_call;
 mod stream_call;
 mod unary_call;
@@ -25,13 +28,17 @@ use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::access::Caller;
+use crate::deadline;
 use crate::lane::{Answer, Inbox};
 use crate::site::{Phase, Site};
 use body::Limits;
 use calls::{Call, Calls};
+use door::Door;
+pub(crate) use door::{Asked, Judge};
 pub(crate) use frames::{Ledger, Message};
 use head::Way;
 use metered::{Meter, Metered};
+pub(crate) use refusals::Refusals;
 use stream_call::StreamCall;
 use unary_call::UnaryCall;
 
@@ -56,8 +63,7 @@ pub async fn serve<T: AsyncRead + AsyncWrite + Unpin>(io: T, site: Rc<Site>, cal
         .max_header_list_size(HEADER_BYTES)
         .max_concurrent_reset_streams(RESETS)
         .max_pending_accept_reset_streams(RESETS);
-    let meter = Rc::new(Meter::default());
-    meter.allow(usize::MAX);
+    let meter = Rc::new(Meter::new(Door::new(site.clone())));
     let handshake = builder.handshake(Metered::new(io, meter.clone()));
     let Ok(Ok(h2)) = tokio::time::timeout(site.config.patience, handshake).await else { return };
     let inbox = site.new_inbox();
@@ -100,6 +106,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Connection<T> {
         if this.calls.advance(&this.site, &this.inbox, now, cx) {
             this.active = now;
         }
+        this.meter.door.borrow_mut().turn();
         if this.meter.is_starved() {
             // After the others, and after the lane.
             cx.waker().wake_by_ref();
@@ -123,6 +130,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 let idle = !busy && self.active.elapsed() > self.site.config.idle;
                 if phase == Phase::Draining || idle {
                     self.leaving = Some(Instant::now());
+                    self.meter.door.borrow_mut().stand_open();
                     self.h2.graceful_shutdown();
                     self.calls.leave();
                 }
@@ -144,7 +152,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         let deadline = head::deadline(request.headers(), Instant::now());
         let ledger = self.site.ledger.clone();
         match Way::of(path) {
-            Way::Score => self.calls.add(Call::Unary(UnaryCall::new(request, respond, deadline, ledger))),
+            Way::Score => {
+                self.meter.door.borrow_mut().learn(respond.stream_id().as_u32(), deadline::asked(request.headers()));
+                self.calls.add(Call::Unary(UnaryCall::new(request, respond, deadline, ledger)));
+            }
             Way::ScoreStream => {
                 if let Some(call) = StreamCall::new(request, respond, deadline, ledger) {
                     self.calls.add(Call::Stream(call));

@@ -11,6 +11,7 @@ mod pace;
 mod queue;
 mod run;
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,8 +25,9 @@ use sternpost_wire::scoring::Stake;
 use tonic::Code;
 
 use crate::catalog::{Catalog, Registry, Served, View};
+use crate::connection::Asked;
 
-pub use admission::Limits;
+pub use admission::{Limits, Refused};
 pub use answer::{Answer, Inbox};
 use ids::Ids;
 use pace::Pace;
@@ -33,6 +35,9 @@ use queue::{Place, Queue, Waiting};
 
 /// Rows that run together at most. A block of so many rows takes well below a millisecond, which bounds what a newcomer waits for.
 pub const BLOCK_ROWS: usize = 32;
+
+/// Rows that wait when newcomers are looked at more closely: two blocks, which every answer that is possible at all can wait for.
+const PRESSED_ROWS: usize = 2 * BLOCK_ROWS;
 
 /// What others may know of a lane.
 #[derive(Debug, Default)]
@@ -57,6 +62,8 @@ pub struct Lane {
     pace: Pace,
     pulse: Arc<Pulse>,
     frames: bytes::BytesMut,
+    /// Goes round, so that not all who are refused come back at once.
+    turn: Cell<u32>,
 }
 
 /// A bundle as this thread scores it.
@@ -79,6 +86,16 @@ pub struct Arrival<'a> {
     pub ticket: u64,
 }
 
+/// What hangs on an answer, and when it ceases to be of use.
+fn terms(request: &ScoreRequestRef<'_>, now: Instant, deadline: Option<Instant>) -> (Stake, Option<Instant>) {
+    let own = (request.timeout_us > 0).then(|| now.checked_add(Duration::from_micros(request.timeout_us))).flatten();
+    let stake = match Stake::try_from(request.stake) {
+        Ok(Stake::Unspecified) | Err(_) => Stake::Advise,
+        Ok(stake) => stake,
+    };
+    (stake, own.into_iter().chain(deadline).min())
+}
+
 impl Lane {
     /// A lane over a registry's bundles.
     ///
@@ -95,6 +112,7 @@ impl Lane {
             pace: Pace::default(),
             pulse,
             frames: bytes::BytesMut::new(),
+            turn: Cell::new(0),
         };
         lane.settle()?;
         Ok(lane)
@@ -136,17 +154,10 @@ impl Lane {
         if request.row == RowRef::Absent {
             return refused(Failure::new(Code::InvalidArgument, Reason::BadRequest, "the request has no row; give packed or named values"));
         }
-        let own = (request.timeout_us > 0).then(|| arrival.arrived.checked_add(Duration::from_micros(request.timeout_us))).flatten();
-        let deadline = own.into_iter().chain(arrival.deadline).min();
-        let stake = match Stake::try_from(request.stake) {
-            Ok(Stake::Unspecified) | Err(_) => Stake::Advise,
-            Ok(stake) => stake,
-        };
-        let predicted = self.pace.of_rows(self.queue.ahead_of(stake) + 1);
-        let verdict = self.limits.admit(&self.queue, stake, arrival.message.len(), predicted, arrival.arrived, deadline);
-        if let Err(refusal) = verdict {
+        let (stake, deadline) = terms(&request, arrival.arrived, arrival.deadline);
+        if let Err(refusal) = self.admit(stake, arrival.message.len(), arrival.arrived, deadline, 0) {
             self.pulse.shed.fetch_add(1, Ordering::Relaxed);
-            return refused(refusal);
+            return refused(refusal.into());
         }
         self.queue.push(Waiting {
             message: arrival.message.clone(),
@@ -158,6 +169,32 @@ impl Lane {
         });
         self.pulse.waiting.store(self.queue.len() as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Why a request at the door would be refused for want of time or room, and counts it as refused; nothing if it would not, or if
+    /// anything else is to be said of it.
+    pub fn turns_away(&mut self, asked: &Asked<'_>) -> Option<Refused> {
+        let request = ScoreRequestRef::decode(asked.message).ok()?;
+        let desk = self.desk(request.bundle).ok()?;
+        let deadline = asked.timeout.and_then(|timeout| asked.since.checked_add(timeout));
+        let (stake, deadline) = terms(&request, asked.since, deadline);
+        // That it lay there for so long is a guess: at its worst there is no time left, and never that none was left before.
+        let deadline = deadline.map(|deadline| deadline.max(asked.now + Duration::from_nanos(1)));
+        let refused = self.admit(stake, asked.message.len(), asked.now, deadline, asked.rows).err()?;
+        self.pulse.shed.fetch_add(1, Ordering::Relaxed);
+        self.desks.get(desk)?.served.statistics.failed.fetch_add(1, Ordering::Relaxed);
+        Some(refused)
+    }
+
+    /// Whether so much waits that looking closer at who comes is worth while.
+    pub fn is_pressed(&self) -> bool {
+        self.queue.len() >= PRESSED_ROWS
+    }
+
+    fn admit(&self, stake: Stake, bytes: usize, now: Instant, deadline: Option<Instant>, rows: usize) -> Result<(), Refused> {
+        let predicted = self.pace.of_rows(self.queue.ahead_of(stake) + rows + 1);
+        self.turn.set(self.turn.get().wrapping_add(13));
+        self.limits.admit((self.queue.len() + rows, self.queue.bytes()), stake, bytes, predicted, now, deadline, self.turn.get())
     }
 
     /// The current catalog.

@@ -14,8 +14,9 @@ use sternpost_wire::request::{RowRef, ScoreRequestRef};
 use sternpost_wire::scoring::Source;
 use tonic::Code;
 
+use super::admission::Refused;
 use super::queue::Waiting;
-use super::{Answer, BLOCK_ROWS, Desk, Lane, admission};
+use super::{Answer, BLOCK_ROWS, Desk, Lane};
 use crate::engine_failure;
 
 /// gRPC's own five bytes before every message: not compressed, and the length.
@@ -23,7 +24,7 @@ const FRAME: usize = 5;
 
 /// How long blocks run one after the other before connections read and write again. Reading more while rows wait makes nobody's answer come
 /// sooner, and every look at the connections costs what scoring a few rows does.
-const STRETCH: Duration = Duration::from_millis(1);
+const STRETCH: Duration = Duration::from_micros(500);
 
 impl Lane {
     /// Runs blocks until nothing waits or it is time to look at the connections, and answers their requests.
@@ -48,7 +49,7 @@ impl Lane {
                 if let Some(desk) = self.desks.get(waiting.desk) {
                     desk.served.statistics.failed.fetch_add(1, Ordering::Relaxed);
                 }
-                waiting.place.answer(Answer::Failure(admission::expired()));
+                waiting.place.answer(Answer::Failure(Refused::Expired.into()));
                 continue;
             }
             block[rows] = Some(waiting);
