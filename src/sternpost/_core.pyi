@@ -6,8 +6,8 @@ frames of polars and pandas. Calls release the interpreter lock, answer Ctrl-C, 
 of threads.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final, Protocol, final
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final, Protocol, final
 
 import pyarrow as pa
 from typing_extensions import Buffer
@@ -18,8 +18,11 @@ __all__ = [
     "Decision",
     "Engine",
     "Model",
+    "Reference",
+    "ReferenceColumn",
     "Server",
     "Violation",
+    "Window",
     "__version__",
     "adjusted_p_values",
     "alarm_ever_sees",
@@ -30,6 +33,7 @@ __all__ = [
     "math_symbols",
     "reference_rows_needed",
     "simulate_alarms",
+    "tally",
 ]
 
 __version__: Final[str]
@@ -313,3 +317,131 @@ def level_per_test(alarms: float, windows: int, columns: int) -> float:
 
 def reference_rows_needed(width: float, columns: int, confidence: float) -> float:
     """Rows of a reference whose own error at the edges is `width`, over so many columns."""
+
+@final
+class ReferenceColumn:
+    """One watched column. `counts` holds the ordinary cells in order, then TAIL, UNSEEN, NAN, INFINITE, NULL.
+
+    `role` is "input", "feature" or "output"; `kind` "numeric", "category", "flag", "presence" or "score". For numbers
+    cell k is (edges[k-1], edges[k]], the ends open; `points` says which cells hold one value only, `means` the mean of
+    each cell's values. `labels` are those with a cell of their own. `cells` are words for all cells.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def edges(self) -> list[float]: ...
+    @property
+    def points(self) -> list[bool]: ...
+    @property
+    def labels(self) -> list[str]: ...
+    @property
+    def cells(self) -> list[str]: ...
+    @property
+    def counts(self) -> list[int]: ...
+    @property
+    def means(self) -> list[float | None]: ...
+    @property
+    def min(self) -> float | None: ...
+    @property
+    def max(self) -> float | None: ...
+    @property
+    def mean(self) -> float | None: ...
+    @property
+    def deviation(self) -> float | None: ...
+    def groups(self, grid: int) -> list[int]:
+        """For every ordinary cell its cell in the coarser grid of about 10 or 20 equal masses."""
+
+@final
+class Reference:
+    """What every watched column looked like in the rows that something was built on; see docs/monitoring-format.md.
+
+    Equal references have equal files; `digest` is the file's sha256 in hex.
+    """
+
+    @staticmethod
+    def of_table(data: _ArrowStream | _ArrowArray, threads: int | None = None) -> Reference:
+        """Every column of a table, as inputs. DataError for columns that are there twice."""
+
+    @staticmethod
+    def of_bundle(
+        contract: str,
+        inputs: _ArrowStream | _ArrowArray,
+        features: _ArrowStream | _ArrowArray,
+        outputs: _ArrowStream | _ArrowArray,
+        labels: Mapping[str, Sequence[str]],
+        threads: int | None = None,
+    ) -> Reference:
+        """Rows that keep the contract, their features and their outputs; `labels` of category features, by code."""
+
+    @staticmethod
+    def from_bytes(data: bytes) -> Reference:
+        """DataError for anything that is no reference's file."""
+
+    def to_bytes(self) -> bytes: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def nan_is_null(self) -> bool: ...
+    @property
+    def columns(self) -> list[ReferenceColumn]: ...
+    def column(self, name: str, role: str | None = None) -> ReferenceColumn:
+        """By name; where several roles have it, the first of input, feature, output. UsageError for no such column."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Window:
+    """Counts in the cells of one reference; merging is exact, whatever the order.
+
+    `rows` has seen, refused, scored, dropped; `span` is first and last moment in microseconds since 1970, UTC;
+    `broken` counts rules by (role, column, rule). UsageError for windows of another reference, names that are not
+    watched, and a part that was none.
+    """
+
+    def __new__(cls, reference: Reference) -> Window: ...
+    @staticmethod
+    def from_bytes(data: bytes, reference: Reference) -> Window:
+        """DataError for anything that is no window's file."""
+
+    @staticmethod
+    def merge(reference: Reference, windows: Sequence[Window]) -> Window: ...
+    def to_bytes(self) -> bytes: ...
+    @property
+    def reference(self) -> Reference: ...
+    @property
+    def rows(self) -> dict[str, int]: ...
+    @property
+    def span(self) -> tuple[int, int] | None: ...
+    @property
+    def replicas(self) -> list[str]: ...
+    def counts(self, name: str, role: str | None = None, *, grid: int | None = None) -> list[int]:
+        """As `ReferenceColumn.counts`; `grid` (10 or 20) gives those of coarser cells."""
+
+    def mean_and_deviation(self, name: str, role: str | None = None) -> tuple[float, float] | None: ...
+    def clipped(self, name: str, role: str | None = None) -> int: ...
+    @property
+    def broken(self) -> dict[tuple[str, str, str], int]: ...
+    def __add__(self, other: Window, /) -> Window: ...
+    def __radd__(self, value: Window, /) -> Window: ...
+    def __sub__(self, part: Window, /) -> Window: ...
+    def __rsub__(self, value: Window, /) -> Window: ...
+    def marked(self, *, span: tuple[int, int] | None = None, replica: str | None = None) -> Window:
+        """The same counts, told when and by whom they were counted."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+def tally(
+    reference: Reference, data: _ArrowStream | _ArrowArray, role: str = "input", threads: int | None = None
+) -> tuple[Window, dict[str, str]]:
+    """Count a table's columns of a role; the second part says of columns that could not be counted why."""

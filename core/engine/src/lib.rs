@@ -34,7 +34,7 @@ pub mod scorer;
 pub mod spec;
 pub mod value_rows;
 pub mod violation;
-mod wide;
+pub mod wide;
 pub mod worker;
 pub mod workspace;
 

@@ -30,7 +30,8 @@ pub enum Rule {
 }
 
 impl Rule {
-    const ALL: [Self; 12] = [
+    /// All of them, in the order of their positions ([`Rule::position`]).
+    pub const ALL: [Self; 12] = [
         Self::Null,
         Self::Nan,
         Self::Infinite,
@@ -48,6 +49,11 @@ impl Rule {
     /// The rule with this word. The counterpart of [`Rule::name`].
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|rule| rule.name() == name)
+    }
+
+    /// Its place among [`Rule::ALL`].
+    pub fn position(self) -> usize {
+        self as usize
     }
 
     /// Whether a column's value broke it, as opposed to a feature or the model.

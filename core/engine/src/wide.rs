@@ -6,6 +6,7 @@
 /// Defines a function whose body is compiled in both forms. For loops over slices; the choice costs a load and a jump per call.
 ///
 /// The one `unsafe` here is sound: it calls a safe function whose only demand is AVX2, right after the CPU said that it has it.
+#[macro_export]
 macro_rules! wide {
     ($(#[$note:meta])* $sight:vis fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
         $(#[$note])*
@@ -30,4 +31,4 @@ macro_rules! wide {
     };
 }
 
-pub(crate) use wide;
+pub use wide;

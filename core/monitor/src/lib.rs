@@ -7,3 +7,14 @@
 #![deny(unsafe_code)]
 
 pub mod alarm;
+mod arrow_file;
+pub mod bundle;
+pub mod cells;
+pub mod error;
+pub mod moments;
+pub mod reference;
+pub mod source;
+pub mod tally;
+pub mod window;
+
+pub use error::{Error, Result};

@@ -6,6 +6,7 @@ use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 use sternpost_client::Error as ClientError;
 use sternpost_engine::Error;
+use sternpost_monitor::Error as MonitorError;
 
 use crate::decision::Violation;
 
@@ -52,6 +53,16 @@ pub fn from_client(py: Python<'_>, error: ClientError) -> PyErr {
         ClientError::Forked => raise(py, "ForkError", (message,)),
         ClientError::Local(error) => from_core(py, error),
         ClientError::Interrupted | ClientError::Internal(_) => raise(py, "SternpostError", (message,)),
+    }
+}
+
+/// A monitor's error as its exception.
+pub fn from_monitor(py: Python<'_>, error: MonitorError) -> PyErr {
+    let message = error.to_string();
+    match error {
+        MonitorError::Damaged(_) | MonitorError::Data(_) => raise(py, "DataError", (message,)),
+        MonitorError::Mismatch(_) => raise(py, "UsageError", (message,)),
+        MonitorError::Engine(error) => from_core(py, error),
     }
 }
 

@@ -15,6 +15,7 @@ mod fork;
 mod gate;
 mod model;
 mod reading;
+mod reference;
 mod server;
 mod tables;
 
@@ -35,6 +36,8 @@ mod _core {
     use super::engine::Engine;
     #[pymodule_export]
     use super::model::{Model, init_onnxruntime};
+    #[pymodule_export]
+    use super::reference::{Reference, ReferenceColumn, Window, tally};
     #[pymodule_export]
     use super::server::{Server, log_to_stderr};
 

@@ -147,7 +147,7 @@ fn keys<K: ArrowDictionaryKeyType>(array: &DictionaryArray<K>, codes: &[i32], sp
 }
 
 /// The bytes of one label, whatever array holds it; nothing for a null or a place outside of the buffers.
-pub(super) fn bytes_of(array: &dyn Array, row: usize) -> Option<&[u8]> {
+pub fn bytes_of(array: &dyn Array, row: usize) -> Option<&[u8]> {
     if row >= array.len() || array.is_null(row) {
         return None;
     }

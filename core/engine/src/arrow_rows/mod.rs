@@ -20,6 +20,8 @@ use crate::error::{Error, Result};
 use crate::nearest;
 use crate::rows::Rows;
 
+pub use labels::bytes_of;
+
 /// Batches whose columns are bound to a contract.
 #[derive(Debug)]
 pub struct Table {
