@@ -40,6 +40,19 @@ def test_by_prediction_id_and_only_what_was_recorded_by_then():
     assert known(join(THREE, told, MONTH, as_of=day(9))) == {"a": 1.0, "b": 0.0, "c": 1.0}
 
 
+def test_what_is_observed_later_than_recorded_counts_from_then():
+    told = outcomes([event("a", 3, observed_at=day(7), recorded_at=day(6))])
+    assert known(join(THREE, told, MONTH, as_of=day(6.5))) == {}
+    assert known(join(THREE, told, MONTH, as_of=day(7))) == {"a": 1.0}
+
+
+def test_by_entity_too_the_horizon_belongs_to_it():
+    made = decisions([{"prediction_id": "x1", "entity": "x", "at": day(0)}])
+    for on, wanted in ((30, {"x1": 1.0}), (30 + 1e-6, {})):
+        told = outcomes([{"entity": "x", "happened_at": day(on), "value": 1.0}])
+        assert known(join(made, told, MONTH, as_of=day(60))) == wanted
+
+
 def test_decisions_made_later_are_not_there_yet():
     assert join(THREE, outcomes([]), MONTH, as_of=day(1.5)).decisions.num_rows == 2
 

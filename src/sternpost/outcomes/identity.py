@@ -13,11 +13,22 @@ from sternpost.outcomes import events
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+#: What each event is about, as two numbers.
+Subject = tuple[Ints, Ints]
 
 
-def first_of_identity(told: pa.Table) -> tuple[Flags, Flags, Flags]:
+def subject(told: pa.Table) -> Subject:
+    """What an event is about, as two numbers: the prediction, or the entity and when it happened to it."""
+    prediction = events.codes(told.column("prediction_id"))
+    entity = events.codes(told.column("entity"))
+    by_entity = prediction < 0
+    who = np.where(by_entity, -2 - entity, prediction)
+    return who, np.where(by_entity, events.ints(told.column("happened_at")), 0)
+
+
+def first_of_identity(told: pa.Table, about: Subject) -> tuple[Flags, Flags, Flags]:
     """Per event: is it the first recorded of its identity, a duplicate of it, or in conflict with it."""
-    who, when = _subject(told)
+    who, when = about
     source, revision = events.codes(told.column("source")), events.ints(told.column("revision"))
     value = np.nan_to_num(events.floats(told.column("value")), nan=np.inf)
     label, happened = events.text_ranks(told.column("label")), events.ints(told.column("happened_at"))
@@ -39,9 +50,9 @@ def first_of_identity(told: pa.Table) -> tuple[Flags, Flags, Flags]:
     return first, again, conflicting
 
 
-def highest_revision(told: pa.Table, place: Ints, first: Flags) -> tuple[Flags, Flags]:
+def highest_revision(told: pa.Table, about: Subject, place: Ints, first: Flags) -> tuple[Flags, Flags]:
     """Per event: is it the highest revision of its subject by its source; was it replaced by one."""
-    who, when = _subject(told)
+    who, when = about
     source, revision = events.codes(told.column("source")), events.ints(told.column("revision"))
     order = np.lexsort((revision, source, when, who, ~first))
     kept = order[: int(first.sum())]
@@ -52,12 +63,3 @@ def highest_revision(told: pa.Table, place: Ints, first: Flags) -> tuple[Flags, 
     top, revised = np.zeros(len(first), dtype=np.bool_), np.zeros(len(first), dtype=np.bool_)
     top[kept], revised[kept] = last, ~last
     return top, revised & (place >= 0)
-
-
-def _subject(told: pa.Table) -> tuple[Ints, Ints]:
-    """What an event is about, as two numbers: the prediction, or the entity and when it happened to it."""
-    prediction = events.codes(told.column("prediction_id"))
-    entity = events.codes(told.column("entity"))
-    by_entity = prediction < 0
-    who = np.where(by_entity, -2 - entity, prediction)
-    return who, np.where(by_entity, events.ints(told.column("happened_at")), 0)

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from sternpost.outcomes import events
 from sternpost.outcomes.entity_time import link_entities
 from sternpost.outcomes.exclusion import excluded
-from sternpost.outcomes.identity import first_of_identity, highest_revision
+from sternpost.outcomes.identity import first_of_identity, highest_revision, subject
 from sternpost.outcomes.label import LabelDefinition
 from sternpost.outcomes.settling import settle, values
 
@@ -94,13 +94,15 @@ def join(
     until = events.moment_us(as_of)
     decisions, repeated = _once(_until(events.decisions_table(decisions), until, "at"))
     told = _until(_until(events.outcomes_table(outcomes), until, "recorded_at"), until, "observed_at")
-    recorded = np.unique(events.ints(told.column("recorded_at")))
+    recorded = np.sort(events.ints(told.column("recorded_at")))
+    recorded = recorded[np.append(True, np.diff(recorded) > 0)] if len(recorded) else recorded
     at = events.ints(decisions.column("at"))
     left_out = excluded(decisions, definition)
 
-    first, again, conflicting = first_of_identity(told)
+    about = subject(told)
+    first, again, conflicting = first_of_identity(told, about)
     place, ambiguous, doubted = _places(decisions, at, told, definition.horizon_us)
-    top, revised = highest_revision(told, place, first)
+    top, revised = highest_revision(told, about, place, first)
     found = {
         "duplicate": again,
         "conflicting": conflicting,
