@@ -71,6 +71,14 @@ def test_add_tells_what_became_of_every_row_and_twice_is_once(run, work):
     assert "no prediction_id" in (work / "aside.csv").read_text()
 
 
+def test_what_did_not_fit_is_listed(run, work):
+    run(*ADD)
+    code, out, _ = run("measure", "ledger", "--horizon", "30d", "--absence", "censored", "--findings", "odd")
+    assert code == 0
+    assert "orphan 1" in out
+    assert pq.read_table(work / "odd" / "orphan.parquet").column("prediction_id").to_pylist() == ["zz"]
+
+
 FAULTS = {
     "no such journal": (("measure", "nowhere", "--horizon", "30d"), 2, "nowhere does not exist"),
     "a file is no journal": (("measure", "new.csv", "--horizon", "30d"), 2, "new.csv is a file"),
@@ -86,6 +94,7 @@ FAULTS = {
     "a segment that is not there": ((*MEASURE, "--horizon", "9d", "--segment", "region"), 2, "no column region"),
     "another bundle": ((*MEASURE, "--horizon", "9d", "--bundle", "x"), 2, "there are of loans"),
     "a page into nowhere": ((*MEASURE, "--horizon", "9d", "--html", "no/page.html"), 50, "no/page.html"),
+    "findings into nowhere": ((*MEASURE, "--horizon", "9d", "--findings", "no/odd"), 50, "--findings no/odd"),
     "a project without a section": ((*MEASURE, "--project", "ledger"), 2, "sternpost.toml"),
     "a file that is not there": (("outcomes", "add", "ledger", "none.csv"), 50, "none.csv"),
     "a file that is none": (("outcomes", "add", "ledger", "project"), 2, "is a folder"),

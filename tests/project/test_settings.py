@@ -32,6 +32,27 @@ def test_a_complete_file_is_read(read):
     }
 
 
+def test_what_an_outcome_is_is_read(read):
+    outcome = read(f'{TOML}\n[outcome]\nhorizon = "90d"\nabsence = "censored"\npositive = ["late"]\n').outcome
+    assert (outcome.horizon, outcome.absence, outcome.positive) == (dt.timedelta(days=90), "censored", ("late",))
+    assert read(TOML).outcome is None
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ('horizon = "soon"', "[outcome]: horizon = 'soon' is not a span of time"),
+        ('grace = "1d"', "[outcome]: horizon is missing"),
+        ('horizon = "1d"\nabsense = "explicit"', "[outcome]: absense is not a known key; did you mean absence?"),
+        ('horizon = "1d"\npositive = 1', "[outcome]: positive = 1 must be a list"),
+    ],
+)
+def test_an_outcome_that_is_none_is_refused(read, section, words):
+    with pytest.raises(UsageError) as error:
+        read(f"{TOML}\n[outcome]\n{section}\n")
+    assert words in str(error.value)
+
+
 def test_only_the_project_section_is_needed(read):
     settings = read(TOML.split("[split]")[0])
     assert settings.policy is None

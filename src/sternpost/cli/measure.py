@@ -22,7 +22,7 @@ from sternpost.cli.label_options import (
 )
 from sternpost.cli.options import AsJson
 from sternpost.cli.present import console, print_json
-from sternpost.errors import UsageError
+from sternpost.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -93,6 +93,12 @@ def run(
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page with plots.", show_default=False)
     ] = None,
+    findings: Annotated[
+        Path | None,
+        typer.Option(
+            "--findings", metavar="DIR", help="List what did not fit here, a Parquet file per kind.", show_default=False
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure decisions whose outcome is due; estimate those whose outcome is not."""
@@ -120,6 +126,8 @@ def run(
         estimates=estimates,
         compare_ages=compare_ages,
     )
+    if findings is not None:
+        _list(report, findings)
     if html is not None:
         from sternpost.bundle.atomic import whole_file
         from sternpost.outcomes.pages import page_of
@@ -130,6 +138,21 @@ def run(
         print_json({**report.to_dict(), "html": None if html is None else str(html)})
     else:
         _show(report, html)
+
+
+def _list(report: Report, folder: Path) -> None:
+    import pyarrow.parquet as pq
+
+    from sternpost.bundle.atomic import whole_file
+
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as e:
+        raise DataError(f"--findings {folder}: {e.strerror or e}; name a folder that can be made") from e
+    for kind, table in report.listed.items():
+        if len(table):
+            with whole_file(folder / f"{kind}.parquet") as file:
+                pq.write_table(table, file.name)
 
 
 def _show(report: Report, html: Path | None) -> None:

@@ -86,7 +86,8 @@ class LabelDefinition:
                 object.__setattr__(self, name, duration(given, name))
         for name in ("positive", "sources", "exclude_ids"):
             given = getattr(self, name)
-            if isinstance(given, str) or not all(isinstance(v, str) for v in given):
+            listed = isinstance(given, list | tuple | set | frozenset)
+            if not listed or not all(isinstance(v, str) for v in given):
                 raise UsageError(f"{name} = {given!r} must be a list of texts, e.g. {name} = ['a', 'b']")
             object.__setattr__(self, name, frozenset(given) if name == "exclude_ids" else tuple(given))
         for name, known in (("absence", get_args(Absence)), ("kind", get_args(Kind))):

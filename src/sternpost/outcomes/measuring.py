@@ -113,6 +113,7 @@ def measure(
         waiting=tuple(waiting),
         record=tuple(record),
         arrivals=tuple(arrival(book, members, named) for named, members in vintages),
+        listed=joined.findings,
     )
 
 

@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from sternpost.outcomes.age_matched import AgeMatched
 from sternpost.outcomes.arrival import Arrival
 from sternpost.outcomes.cohort import Mature
@@ -105,7 +107,8 @@ class Report:
     """Everything that was known of a bundle's decisions as of a moment.
 
     `whole`: all mature decisions; `groups`: the same by `by`; `vintages`: the mature part of every vintage; `waiting`:
-    the vintages, or parts of them, that are not due; `record`: earlier estimates against what came true.
+    the vintages, or parts of them, that are not due; `record`: earlier estimates against what came true; `listed`: the
+    events and decisions behind `findings`.
     """
 
     as_of: dt.datetime
@@ -122,6 +125,7 @@ class Report:
     waiting: tuple[Waiting, ...]
     record: tuple[Reconciled, ...]
     arrivals: tuple[Arrival, ...]
+    listed: Mapping[str, pa.Table]
 
     def to_dict(self) -> dict[str, object]:
         """For JSON; moments in ISO 8601, UTC."""

@@ -15,6 +15,9 @@ import pyarrow as pa
 
 from sternpost.errors import GateMissed, UsageError
 from sternpost.export import ModelSpec
+from sternpost.outcomes.expected import Expectations
+from sternpost.outcomes.measures.measure import finite
+from sternpost.outcomes.measures.regression import regression
 from sternpost.project.settings import GatesSection
 
 
@@ -35,27 +38,23 @@ def measure(model: ModelSpec, scored: pa.Table, truth: npt.NDArray[Any]) -> dict
     log_loss; multiclass: accuracy, log_loss; regression: mae, rmse, in the target's unit. A number that the rows do
     not determine (auc with one class) is None.
     """
-    from sklearn import metrics
-
-    score = scored.column("score").to_numpy()
+    score = scored.column("score").to_numpy().astype(np.float64)
     if model.kind == "regression":
-        return {
-            "mae": float(metrics.mean_absolute_error(truth, score)),
-            "rmse": float(metrics.root_mean_squared_error(truth, score)),
-        }
+        found = {m.name: m.value for m in regression(np.asarray(truth, dtype=np.float64), score)}
+        return {name: found[name] for name in ("mae", "rmse")}
     labels = np.array([str(value) for value in truth.tolist()], dtype=object)
     if model.kind == "binary":
         # A ready .onnx file may not name its classes.
         positive = np.isin(labels, ("1", "1.0", "True") if model.classes is None else model.classes[1:])
-        both = 0 < int(positive.sum()) < len(positive)
-        return {
-            "auc": float(metrics.roc_auc_score(positive, score)) if both else None,
-            "brier": float(metrics.brier_score_loss(positive, np.clip(score, 0, 1))),
-            "log_loss": float(metrics.log_loss(positive, np.clip(score, 0, 1), labels=[False, True])),
-        }
+        # What holds for outcomes that are told later holds for the holdout's, which are known.
+        numbers = Expectations(np.clip(score, 0, 1), np.ones(len(score)), ())
+        told = dict(zip(numbers.names, numbers.of(positive.astype(np.float64)), strict=True))
+        return {name: finite(told[name]) for name in ("auc", "brier", "log_loss")}
     classes = model.classes or ()
+    from sklearn import metrics
+
     scores = np.stack(scored.column("scores").to_pylist())
-    told = np.array(scored.column("label").to_pylist(), dtype=object)
+    called = np.array(scored.column("label").to_pylist(), dtype=object)
     known = np.isin(labels, classes)
     log_loss = None
     if known.all():
@@ -63,7 +62,7 @@ def measure(model: ModelSpec, scored: pa.Table, truth: npt.NDArray[Any]) -> dict
         # Scores are float32, so they add up to one only nearly, and scikit-learn asks for more.
         shares = scores[:, order] / scores.sum(axis=1, keepdims=True)
         log_loss = float(metrics.log_loss(labels.astype(str), shares, labels=[classes[i] for i in order]))
-    return {"accuracy": float(np.mean(told == labels)), "log_loss": log_loss}
+    return {"accuracy": float(np.mean(called == labels)), "log_loss": log_loss}
 
 
 def check_gates(gates: GatesSection, kind: str, measured: Mapping[str, float | None]) -> tuple[Gate, ...]:
