@@ -81,6 +81,7 @@ def test_what_did_not_fit_is_listed(run, work):
 
 FAULTS = {
     "no such journal": (("measure", "nowhere", "--horizon", "30d"), 2, "nowhere does not exist"),
+    "an empty folder is no journal": (("measure", "project", "--horizon", "30d"), 2, "nothing to read"),
     "a file is no journal": (("measure", "new.csv", "--horizon", "30d"), 2, "new.csv is a file"),
     "no definition": (MEASURE, 2, "--horizon 90d"),
     "a horizon that is none": ((*MEASURE, "--horizon", "soon"), 2, "'soon' is not a span of time"),

@@ -18,6 +18,9 @@ from sternpost.errors import DataError, UsageError
 from sternpost.outcomes.adding import KeepsOutcomes
 from sternpost.outcomes.events import OUTCOME_SCHEMA
 
+#: What a journal's folder has once something was written.
+_SEGMENTS = ("*.segment", "compacted-*.parquet")
+
 
 class LedgerFiles:
     """A folder of Parquet files with the interface of a journal. Added outcomes become a file of their own."""
@@ -53,10 +56,9 @@ def open_ledger(path: str | os.PathLike[str]) -> KeepsOutcomes:
         raise UsageError(f"{folder} {state}; name the folder of a journal, e.g. what serve --journal wrote")
     if next(folder.glob("decisions*.parquet"), None) is not None:
         return LedgerFiles(folder)
-    try:
-        journal: Any = import_module("sternpost.outcomes.journal")
-    except ModuleNotFoundError:
-        raise UsageError(f"{folder} holds no decisions*.parquet, so there is nothing to read") from None
+    if not any(next(folder.glob(pattern), None) for pattern in _SEGMENTS):
+        raise UsageError(f"{folder} holds neither a journal nor decisions*.parquet, so there is nothing to read")
+    journal: Any = import_module("sternpost.outcomes.journal")
     opened: KeepsOutcomes = journal.Journal(folder)
     return opened
 
