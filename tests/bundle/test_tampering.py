@@ -179,17 +179,23 @@ def test_a_deflated_bomb_is_not_unpacked(small):
     assert peak < 2_000_000
 
 
-@pytest.mark.parametrize("number", [2, 0, -1, 10**30])
+@pytest.mark.parametrize("number", [3, 0, -1, 10**30])
 def test_another_format_number(number, tmp_path):
     data = sealed({"a": b"x"}, manifest={"format": number, "whatever": "comes"})
     message = refusal(data, BundleVersion)
     assert f"format {number};" in message
-    assert "reads format 1" in message
+    assert "reads formats 1 to 2" in message
     assert "build it anew" in message
     path = tmp_path / "x.sbundle"
     path.write_bytes(data[:-30])  # a later format may end differently
     with pytest.raises(BundleVersion, match=r"x\.sbundle: bundle format"):
         read_archive(path)
+
+
+@pytest.mark.parametrize(("number", "name"), [(2, "a"), (1, "reference.arrow")])
+def test_a_format_that_does_not_fit_its_parts(number, name):
+    listed = {**GOOD, "name": name}
+    assert "reference.arrow" in refusal(sealed({name: b"x"}, manifest={"format": number, "parts": [listed]}))
 
 
 GOOD = {"name": "a", "size": 1, "sha256": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"}

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 import sternpost as sp
+from sternpost.errors import UsageError
 from sternpost.features import machine_code
 
 DATA = Path(__file__).parent / "data"
@@ -38,4 +39,14 @@ def test_an_old_bundle_opens_on_another_cpu(monkeypatch):
 
 
 def test_every_format_so_far_is_here():
-    assert [p.name for p in sorted(DATA.glob("*.sbundle"))] == ["format-1.sbundle"]
+    assert [p.name for p in sorted(DATA.glob("*.sbundle"))] == ["format-1.sbundle", "format-2.sbundle"]
+
+
+def test_references_came_with_format_2():
+    first, second = (sp.open_bundle(DATA / f"format-{number}.sbundle") for number in (1, 2))
+    assert first.reference is None
+    with pytest.raises(UsageError, match="format 1 and has no reference"):
+        first.require_reference()
+    recorded = json.loads((DATA / "format-2.json").read_text())
+    assert second.require_reference().digest == recorded["reference"]
+    assert {c.role for c in second.require_reference().columns} == {"input", "feature", "output"}

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from sternpost.bundle.atomic import whole_file
 from sternpost.bundle.canonical import canonical_json, exact_fields, parse_canonical
@@ -31,7 +32,9 @@ from sternpost.bundle.signature import PrivateKeyLike, PublicKeyLike, load_priva
 from sternpost.bundle.stored_zip import ENTRY_LIMIT, SIZE_LIMIT, Entry, compare, file_size, layout, name_fault, walk
 from sternpost.errors import BundleCorrupt, BundleError, BundleVersion, DataError, UsageError
 
-FORMAT = 1
+#: The newest format, and the part that came with it; bundles without it stay of format 1.
+FORMAT = 2
+REFERENCE = "reference.arrow"
 MANIFEST, SEAL = "manifest.json", "seal.json"
 
 _ZIP_MARK = b"PK\x03\x04"
@@ -217,19 +220,25 @@ def _manifest(parts: Mapping[str, bytes]) -> bytes:
         {"name": name, "size": len(parts[name]), "sha256": hashlib.sha256(parts[name]).hexdigest()}
         for name in sorted(parts)
     ]
-    return canonical_json({"format": FORMAT, "parts": listed})
+    return canonical_json({"format": _format_of(parts), "parts": listed})
+
+
+def _format_of(parts: Mapping[str, Any]) -> int:
+    return FORMAT if REFERENCE in parts else 1
 
 
 def _parse_manifest(data: bytes) -> dict[str, tuple[int, str]]:
     """Name -> (size, sha256), in the manifest's order."""
     manifest = parse_canonical(data, MANIFEST)
-    if isinstance(manifest, dict) and type(number := manifest.get("format")) is int and number != FORMAT:
+    if isinstance(manifest, dict) and type(number := manifest.get("format")) is int and not 1 <= number <= FORMAT:
         remedy = "open it with a newer sternpost" if number > FORMAT else "no released sternpost wrote it; get it again"
         raise BundleVersion(
-            f"bundle format {number}; sternpost {sternpost_version()} reads format {FORMAT}; {remedy}, or build it anew"
+            f"bundle format {number}; sternpost {sternpost_version()} reads formats 1 to {FORMAT}; "
+            f"{remedy}, or build it anew"
         )
     claims: dict[str, tuple[int, str]] = {}
-    listed = exact_fields(manifest, {"format": int, "parts": list}, MANIFEST)["parts"]
+    found = exact_fields(manifest, {"format": int, "parts": list}, MANIFEST)
+    listed, number = found["parts"], found["format"]
     assert isinstance(listed, list)
     for item in listed:
         fields = exact_fields(item, {"name": str, "size": int, "sha256": str}, MANIFEST)
@@ -242,6 +251,9 @@ def _parse_manifest(data: bytes) -> dict[str, tuple[int, str]]:
         if not isinstance(size, int) or size < 0 or not _SHA256.fullmatch(sha256):
             raise BundleCorrupt(f"part {MANIFEST}: size or sha256 of {name} is not possible")
         claims[name] = (size, sha256)
+    if number != _format_of(claims):
+        which = "without" if number == FORMAT else "with"
+        raise BundleCorrupt(f"part {MANIFEST}: format {number} {which} a part {REFERENCE}")
     if folder := _both_file_and_folder(claims):
         raise BundleCorrupt(f"part {MANIFEST}: {folder} is listed both as a part and as a folder of parts")
     return claims

@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sternpost._core import Decision, Engine
-from sternpost.bundle.archive import Seal, digest_of, read_archive, write_archive
+from sternpost._core import Decision, Engine, Reference
+from sternpost.bundle.archive import REFERENCE, Seal, digest_of, read_archive, write_archive
 from sternpost.bundle.golden import Golden, replay
 from sternpost.bundle.model_run import start_onnxruntime
 from sternpost.bundle.provenance import Provenance
 from sternpost.bundle.signature import PrivateKeyLike, PublicKeyLike
 from sternpost.contract import ContractSpec, as_table
-from sternpost.errors import BundleCorrupt, ContractError, KernelError
+from sternpost.errors import BundleCorrupt, ContractError, DataError, KernelError, UsageError
 from sternpost.export import ModelSpec
 from sternpost.features import Kernel
 from sternpost.features.kernel import matrix_of
@@ -55,7 +55,7 @@ class Bundle:
         self._parts = dict(parts)
         self.seal = seal
         self.digest = digest_of(self._parts)
-        wrong = sorted(set(self._parts) ^ set(PARTS))
+        wrong = sorted(set(self._parts) - {REFERENCE} ^ set(PARTS))
         if wrong:
             state = "missing" if wrong[0] in PARTS else "unknown"
             raise BundleCorrupt(f"part {wrong[0]}: {state}; the bundle was not written by this format's builder")
@@ -74,6 +74,7 @@ class Bundle:
             self.profile: dict[str, Any] = json.loads(self._parts["profile.json"])
         except (ValueError, KeyError, TypeError, ContractError) as e:
             raise BundleCorrupt(f"a part cannot be read: {e}") from None
+        self._reference = self._read_reference()
         self.provenance = Provenance.from_json(self._parts["provenance.json"])
         self._engine = self._start()
         if golden is None:
@@ -102,6 +103,28 @@ class Bundle:
     def size_bytes(self) -> int:
         """Bytes of all parts together."""
         return sum(map(len, self._parts.values()))
+
+    @property
+    def reference(self) -> Reference | None:
+        """What inputs, features and outputs looked like when it was built; None in bundles of format 1."""
+        return self._reference
+
+    def require_reference(self) -> Reference:
+        """The reference. UsageError in bundles that have none, with what to do."""
+        if self._reference is None:
+            raise UsageError(
+                f"bundle {self.name} is of format 1 and has no reference to compare with; "
+                "build it again with this version"
+            )
+        return self._reference
+
+    def _read_reference(self) -> Reference | None:
+        if REFERENCE not in self._parts:
+            return None
+        try:
+            return Reference.from_bytes(self._parts[REFERENCE])
+        except DataError as e:
+            raise BundleCorrupt(f"part {REFERENCE}: {e}") from None
 
     @property
     def golden(self) -> Golden:

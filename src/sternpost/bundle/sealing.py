@@ -12,13 +12,14 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from sternpost.bundle.archive import digest_of, new_seal
+from sternpost.bundle.archive import REFERENCE, digest_of, new_seal
 from sternpost.bundle.canonical import canonical_json
 from sternpost.bundle.golden import choose_rows, record
 from sternpost.bundle.model_run import settle
 from sternpost.bundle.policy import policy_json, settle_policy
 from sternpost.bundle.profile import profile, profile_json
 from sternpost.bundle.provenance import collect
+from sternpost.bundle.reference import make_reference
 from sternpost.bundle.sealed import OBJECT_PART, Bundle
 from sternpost.contract import Contract, ContractSpec, as_table, spec_of
 from sternpost.errors import ContractError, ContractViolation, UsageError
@@ -88,6 +89,7 @@ def build(
     engine = kernel.engine(
         onnx=exported.onnx, model=json.loads(spec.to_json()), policy=settled_policy, name=name, digest=digest_of(parts)
     )
+    parts[REFERENCE] = make_reference(engine, kernel, spec, table).to_bytes()
     scored = None if spec.kind == "multiclass" else spec.positive or 0
     golden = record(engine, choose_rows(features.contract, table, seed), scored)
     return Bundle({**parts, **golden.to_parts()}, new_seal(), golden)
