@@ -7,6 +7,7 @@ of threads.
 """
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Any, ClassVar, Final, Protocol, final
 
 import pyarrow as pa
@@ -17,6 +18,8 @@ __all__ = [
     "Client",
     "Decision",
     "Engine",
+    "Journal",
+    "JournalWriter",
     "Model",
     "Reference",
     "ReferenceColumn",
@@ -445,3 +448,68 @@ def tally(
     reference: Reference, data: _ArrowStream | _ArrowArray, role: str = "input", threads: int | None = None
 ) -> tuple[Window, dict[str, str]]:
     """Count a table's columns of a role; the second part says of columns that could not be counted why."""
+
+@final
+class Journal:
+    """Reads the segments of a journal's folder; takes no lock and changes nothing.
+
+    A segment that is being written is read up to its last good frame.
+    """
+
+    def __new__(cls, path: str | PathLike[str]) -> Journal: ...
+    def files(self) -> list[str]:
+        """File names of the segments, by kind, stream and number. DataError if the folder cannot be read."""
+
+    def read(self, file: str) -> tuple[str, pa.RecordBatchReader]:
+        """What a segment says of itself, as JSON (an element of `look()["segments"]`), and its good batches.
+
+        JournalCorrupt if header or schema are damaged, JournalVersion for another format, DataError if it cannot be
+        opened.
+        """
+
+    def look(self, decode: bool = False) -> str:
+        """What is in the folder, as JSON: `segments` (file, kind, stream, number, bundle, digest, created_us, sealed,
+        rows, batches, bytes, findings, unreadable), `torn` and `foreign` files. A finding has trouble ("torn" or
+        "damaged"), offset, bytes, rows_lost (null if it cannot be told), what. `decode` also decodes every batch.
+        """
+
+@final
+class JournalWriter:
+    """Appends tables to a journal; one writer per journal, from opening to closing.
+
+    `durability` is "off", "async" or "group"; see `docs/journal.md`. JournalLocked if somebody else writes. Every
+    method raises ForkError in a child of the process that opened it, and UsageError after closing.
+    """
+
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        durability: str = "group",
+        *,
+        flush_interval_s: float = 0.05,
+        segment_bytes: int = 67108864,
+        segment_age_s: float = 3600.0,
+        keep_bytes: int | None = None,
+        keep_s: float | None = None,
+    ) -> JournalWriter: ...
+    def append(self, kind: str, data: _ArrowStream | _ArrowArray, bundle: str = "", digest: str = "") -> int:
+        """Append rows of a kind ("decisions", "outcomes", "events"); their number. They are kept when `flush` or
+        `close` returns.
+
+        Of decisions the columns bundle and digest are left out and given as arguments. DataError when the disk fails.
+        """
+
+    def flush(self) -> None:
+        """Wait until everything appended is kept. DataError if something was lost."""
+
+    def stats(self) -> str:
+        """What was counted, as JSON."""
+
+    def recovered(self) -> str:
+        """What was repaired when the journal was opened, as JSON: file, rows, bytes_cut, findings, unreadable."""
+
+    def close(self) -> None:
+        """Write everything, seal and give the lock back. DataError if something was lost."""
+
+    def __enter__(self) -> JournalWriter: ...
+    def __exit__(self, *_error: object) -> None: ...

@@ -16,7 +16,11 @@
     |   |-- BundleVersion      40   written in a format this version does not read
     |   |-- GoldenMismatch     40   the golden rows do not replay to the same bits on this machine
     |   `-- SignatureError     40   unsigned, or signed by somebody else
+    |-- JournalError           40   a journal cannot be read
+    |   |-- JournalCorrupt     40   bytes of a segment are not those that were written; names file and place
+    |   `-- JournalVersion     40   written in a format this version does not read
     |-- DataError              50   reading or writing data failed; trying again may help
+    |   `-- JournalLocked      50   another process writes this journal; names it
     `-- ServerError            50   a server gave no answer, and nothing could stand in for it
         |-- Unreachable        50   it cannot be talked to, or does not serve now
         |-- DeadlineExceeded   50   it did not answer in time
@@ -135,10 +139,28 @@ class SignatureError(BundleError):
     """The bundle is unsigned, or its signature does not fit the trusted key."""
 
 
+class JournalError(SternpostError):
+    """A journal cannot be read."""
+
+    exit_code = 40
+
+
+class JournalCorrupt(JournalError):
+    """Bytes of a segment are not those that were written."""
+
+
+class JournalVersion(JournalError):
+    """The segment's format is not one this version reads."""
+
+
 class DataError(SternpostError):
     """Reading or writing data failed."""
 
     exit_code = 50
+
+
+class JournalLocked(DataError):
+    """Another process, or another object of this one, writes the journal."""
 
 
 class ServerError(SternpostError):

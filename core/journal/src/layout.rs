@@ -43,6 +43,8 @@ pub const TORN: &str = "torn";
 pub const LOCK: &str = "writer.lock";
 /// Extension of compacted segments.
 const PARQUET: &str = "parquet";
+/// How their names begin.
+const COMPACTED: &str = "compacted-";
 
 /// What a file name says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -73,7 +75,7 @@ impl Name {
 
 /// The last segment that a compacted file stands for, so that its number is not given twice.
 pub fn compacted_through(file: &str) -> Option<(Kind, &str, u64)> {
-    let mut parts = file.strip_suffix(PARQUET)?.strip_suffix('.')?.split('-');
+    let mut parts = file.strip_prefix(COMPACTED)?.strip_suffix(PARQUET)?.strip_suffix('.')?.split('-');
     let (kind, stream, _, last) = (Kind::of(parts.next()?)?, parts.next()?, parts.next()?, parts.next()?);
     Some((kind, stream, last.parse().ok()?)).filter(|_| parts.next().is_none())
 }
@@ -107,8 +109,8 @@ mod tests {
         {
             assert_eq!(Name::parse(foreign), None, "{foreign}");
         }
-        assert_eq!(compacted_through("events-all-0000000001-0000000007.parquet"), Some((Kind::Events, "all", 7)));
-        assert_eq!(compacted_through("events-all-0000000001.parquet"), None);
+        assert_eq!(compacted_through("compacted-events-all-0000000001-0000000007.parquet"), Some((Kind::Events, "all", 7)));
+        assert_eq!(compacted_through("compacted-events-all-0000000001.parquet"), None);
         assert_eq!(stream_of(Kind::Decisions, "no hex").len(), 16);
     }
 }

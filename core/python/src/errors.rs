@@ -35,6 +35,24 @@ pub fn forked(py: Python<'_>) -> PyErr {
     raise(py, "ForkError", (message,))
 }
 
+/// Something else than an engine was.
+pub fn forked_as(py: Python<'_>, message: String) -> PyErr {
+    raise(py, "ForkError", (message,))
+}
+
+/// A journal's error as its exception.
+pub fn from_journal(py: Python<'_>, error: sternpost_journal::Error) -> PyErr {
+    use sternpost_journal::Error as E;
+    let message = error.to_string();
+    match error {
+        E::Io { .. } => raise(py, "DataError", (message,)),
+        E::Locked { .. } => raise(py, "JournalLocked", (message,)),
+        E::Damaged { .. } => raise(py, "JournalCorrupt", (message,)),
+        E::Version { .. } => raise(py, "JournalVersion", (message,)),
+        E::Usage(_) | E::Closed(_) => raise(py, "UsageError", (message,)),
+    }
+}
+
 /// Reading from the caller's Arrow stream failed.
 pub fn data(py: Python<'_>, message: String) -> PyErr {
     raise(py, "DataError", (message,))

@@ -13,6 +13,7 @@ mod engine;
 mod errors;
 mod fork;
 mod gate;
+mod journal;
 mod model;
 mod reading;
 mod reference;
@@ -34,6 +35,8 @@ mod _core {
     use super::decision::{Decision, Violation};
     #[pymodule_export]
     use super::engine::Engine;
+    #[pymodule_export]
+    use super::journal::{Journal, JournalWriter};
     #[pymodule_export]
     use super::model::{Model, init_onnxruntime};
     #[pymodule_export]
