@@ -209,7 +209,7 @@ def _record(page: Page, report: Report) -> None:
     page.section(
         "Estimates against what came true",
         f"Each estimate is the one that could be made at its vintage's end. Of {len(held)} intervals {sum(held)} held "
-        f"what came true; the next ones are widened by this record.",
+        f"what came true. From four vintages on, this record widens the next ones.",
     )
     plots = []
     for name, caption in _RECONCILED:
