@@ -29,14 +29,28 @@ __all__ = [
     "__version__",
     "adjusted_p_values",
     "alarm_ever_sees",
+    "binomial_sf",
+    "chi_square_of_counts",
+    "compare_counts",
+    "compare_samples",
     "contract_breaches",
+    "distances_of_counts",
+    "fisher_exact",
     "init_onnxruntime",
+    "kolmogorov_sf",
+    "ks_of_counts",
     "level_per_test",
     "log_to_stderr",
     "math_symbols",
+    "missing_rate",
+    "noncentral_chi_square_cdf",
+    "parity_of_samples",
+    "psi_of_counts",
     "reference_rows_needed",
     "simulate_alarms",
     "tally",
+    "unseen_rate",
+    "wasserstein_of_counts",
 ]
 
 __version__: Final[str]
@@ -55,6 +69,105 @@ def init_onnxruntime(path: str) -> None:
 
     ModelError if it fails.
     """
+
+# Statistics of drift; definitions and sources in docs/statistics.md. Counts are buffers of uint64, one per cell:
+# the ordinary cells in order, then TAIL, UNSEEN, NAN, INF, NULL; with `plain` all cells are ordinary. Raw values
+# are buffers of float64 or Arrow columns of float64 or float32 (array or chunked array). A statistic is a
+# dictionary of `value`, `p_value`, `low`, `high` (floats or None) and `status`: ok, empty_reference, empty_current,
+# constant, too_few or not_applicable. UsageError for other arguments or different numbers of cells, ContractError
+# for a column of another Arrow type.
+
+def compare_counts(
+    reference: Buffer,
+    current: Buffer,
+    *,
+    ordered: bool,
+    reference_at: Buffer | None = None,
+    current_at: Buffer | None = None,
+    sd: float | None = None,
+    iqr: float | None = None,
+    singletons: int | None = None,
+    tolerance: float = 0.0,
+    level: float = 0.95,
+) -> dict[str, Any]:
+    """Every statistic of one column.
+
+    `status`, `reference_rows`, `current_rows`; `psi` (also `debiased`, `critical`, `cells`),
+    `jensen_shannon`, `hellinger`, `total_variation`, `l_infinity`, `chi_square` (also `cramer_v`,
+    `bergsma_v`, `groups`), `ks` (also `upper`), `wasserstein`, `wasserstein_per_sd`, `wasserstein_per_iqr`,
+    `missing` (also `reference`, `current`, `test`), `unseen` (also `allowed`). `ordered` says that the
+    ordinary cells stand in the order of their values; `reference_at` and `current_at` are the mean values of
+    the ordinary cells; `singletons` counts labels that stand in one row of the reference alone.
+    """
+
+def psi_of_counts(
+    reference: Buffer, current: Buffer, *, convention: str = "jeffreys", level: float = 0.95, plain: bool = False
+) -> dict[str, Any]:
+    """The population stability index, as under `psi` of `compare_counts`; by convention `jeffreys`, `raw`, `clip1e-4`,
+    `evidently`, `scouter` or `deepchecks`. Only `jeffreys` has a p-value.
+    """
+
+def distances_of_counts(reference: Buffer, current: Buffer, *, plain: bool = False) -> dict[str, dict[str, Any]]:
+    """`jensen_shannon` (base 2), `jensen_shannon_divergence` (bits), `jensen_shannon_nats`, `hellinger`,
+    `total_variation`, `l_infinity`.
+    """
+
+def ks_of_counts(reference: Buffer, current: Buffer, *, plain: bool = False) -> dict[str, Any]:
+    """D at the edges of the ordinary cells with its p-value, and `upper`, which the raw D does not exceed."""
+
+def wasserstein_of_counts(
+    reference: Buffer,
+    current: Buffer,
+    reference_at: Buffer,
+    current_at: Buffer,
+    *,
+    sd: float | None = None,
+    iqr: float | None = None,
+    plain: bool = False,
+) -> dict[str, dict[str, Any]]:
+    """`wasserstein`, `wasserstein_per_sd`, `wasserstein_per_iqr` from the mean values per cell, per side."""
+
+def chi_square_of_counts(
+    reference: Buffer, current: Buffer, *, pooling: str = "small", plain: bool = False
+) -> dict[str, Any]:
+    """The two-sample chi-square, `cramer_v`, `bergsma_v` and the number of `groups`; pooling `none`, `neighbours` or
+    `small`.
+    """
+
+def missing_rate(
+    reference_missing: int, reference_rows: int, current_missing: int, current_rows: int, *, level: float = 0.95
+) -> dict[str, Any]:
+    """The current rate less the reference's, both rates, and which `test` gave the p-value: `z` or `fisher`."""
+
+def fisher_exact(reference_hits: int, reference_rows: int, current_hits: int, current_rows: int) -> float:
+    """Two-sided p-value of Fisher's exact test."""
+
+def unseen_rate(
+    unseen_labels: int, labels: int, singletons: int, reference_labels: int, *, tolerance: float = 0.0
+) -> dict[str, Any]:
+    """The share of unseen labels, its one-sided binomial p-value against `allowed`:
+    singletons / reference_labels + tolerance.
+    """
+
+def compare_samples(reference: object, current: object, *, method: str = "auto") -> dict[str, dict[str, Any]]:
+    """`ks`, `wasserstein`, `wasserstein_per_sd`, `wasserstein_per_iqr`, `energy` of raw values.
+
+    `method` of the p-value of KS: `exact`, `asymptotic`, or `auto` (exact up to 10,000 rows on the larger side).
+    """
+
+def parity_of_samples(reference: object, current: object) -> dict[str, dict[str, Any]]:
+    """What other libraries give: `evidently_psi`, `evidently_jensen_shannon`, `evidently_wasserstein` (0.7),
+    `nannyml_jensen_shannon`, `nannyml_hellinger` (0.13).
+    """
+
+def kolmogorov_sf(d: float, n: int) -> float:
+    """P(D > d) of Kolmogorov's two-sided statistic for n rows."""
+
+def binomial_sf(k: int, n: int, p: float) -> float:
+    """P(X >= k) of n trials with probability p."""
+
+def noncentral_chi_square_cdf(x: float, freedom: float, noncentrality: float) -> float:
+    """P(X <= x) of the noncentral chi-square."""
 
 @final
 class Model:

@@ -14,6 +14,7 @@ pub mod error;
 pub mod moments;
 pub mod reference;
 pub mod source;
+pub mod statistics;
 pub mod tally;
 pub mod window;
 

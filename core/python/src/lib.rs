@@ -18,6 +18,7 @@ mod model;
 mod reading;
 mod reference;
 mod server;
+mod statistics;
 mod tables;
 
 /// The compiled core of sternpost.
@@ -43,6 +44,11 @@ mod _core {
     use super::reference::{Reference, ReferenceColumn, Window, tally};
     #[pymodule_export]
     use super::server::{Server, log_to_stderr};
+    #[pymodule_export]
+    use super::statistics::{
+        binomial_sf, chi_square_of_counts, compare_counts, compare_samples, distances_of_counts, fisher_exact, kolmogorov_sf, ks_of_counts,
+        missing_rate, noncentral_chi_square_cdf, parity_of_samples, psi_of_counts, unseen_rate, wasserstein_of_counts,
+    };
 
     /// Name and address of every C function that compiled features may call.
     #[pyfunction]
