@@ -6,18 +6,17 @@ import json
 
 import numpy as np
 import pyarrow.parquet as pq
-import pytest
 
 from sternpost.cli import main
+from sternpost.outcomes.journal import Journal
 from tests.outcomes.ledgers import many_decisions, many_outcomes
 
 
 def test_a_journal_and_its_export_measure_the_same(tmp_path, capfd):
-    journals = pytest.importorskip("sternpost.outcomes.journal")
     rng = np.random.default_rng(0)
     days, score = np.sort(rng.uniform(0, 300, 1500)), rng.beta(2, 5, 1500)
     hit = np.flatnonzero(rng.random(1500) < score)
-    journal = journals.Journal(tmp_path / "journal")
+    journal = Journal(tmp_path / "journal")
     journal.append_decisions(many_decisions(days, score))
     pq.write_table(many_outcomes([f"p{i}" for i in hit], days[hit] + 9, np.ones(len(hit))), tmp_path / "told.parquet")
     add = ["outcomes", "add", str(tmp_path / "journal"), str(tmp_path / "told.parquet"), "--json"]

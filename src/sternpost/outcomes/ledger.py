@@ -7,9 +7,7 @@ Such a folder holds `decisions*.parquet` and, when there are any, `outcomes*.par
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -58,9 +56,9 @@ def open_ledger(path: str | os.PathLike[str]) -> KeepsOutcomes:
         return LedgerFiles(folder)
     if not any(next(folder.glob(pattern), None) for pattern in _SEGMENTS):
         raise UsageError(f"{folder} holds neither a journal nor decisions*.parquet, so there is nothing to read")
-    journal: Any = import_module("sternpost.outcomes.journal")
-    opened: KeepsOutcomes = journal.Journal(folder)
-    return opened
+    from sternpost.outcomes.journal import Journal
+
+    return Journal(folder)
 
 
 def _read(files: list[Path]) -> pa.Table:
