@@ -32,6 +32,7 @@ test-core: ## the Rust crates' own tests
 test-python: setup
 	$(BIN)/python -m pytest -m 'not nightly'
 
+nightly: export STERNPOST_KILLS = 1000
 nightly: setup test-core ## the long form of every suite
 	$(BIN)/python -m pytest
 

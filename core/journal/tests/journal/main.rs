@@ -7,4 +7,5 @@ mod disks;
 mod fixture;
 mod killing;
 mod rows;
+mod speed;
 mod writing;
