@@ -2,7 +2,8 @@
 
 The public names, by the order in which one meets them: declare a row (`Contract`, `column`, `Category`, `Timestamp`,
 `Money`), write features (`feature`, `is_null`, calendar functions, `FeatureSet`), seal (`build`), open
-(`open_bundle`, `Bundle`), ask a server (`Client`, `aio.Client`), and what comes back (`Decision`). Everything raised on
+(`open_bundle`, `Bundle`), ask a server (`Client`, `aio.Client`), what comes back (`Decision`), and what changed since
+(`drift`). Everything raised on
 purpose derives from `SternpostError`; see `sternpost.errors` for the tree. A name's room is imported when the name is
 first used, so that the command line starts without the rooms it does not need.
 """
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         weekday,
         year,
     )  # fmt: skip
+    from sternpost.monitor.drift import drift
     from sternpost.serve import Client
 
 _ROOM_OF: dict[str, tuple[str, ...]] = {
@@ -44,6 +46,7 @@ _ROOM_OF: dict[str, tuple[str, ...]] = {
         "minute_of_day", "month", "weekday", "year",
     ),
     "serve": ("Client",),
+    "monitor.drift": ("drift",),
     "aio": (),
 }  # fmt: skip
 
@@ -80,6 +83,7 @@ __all__ = [
     "column",
     "day",
     "day_of_year",
+    "drift",
     "feature",
     "hour",
     "is_null",

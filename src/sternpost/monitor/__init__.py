@@ -1,1 +1,11 @@
-"""Windows against their reference: drift, alarms, and what alarms will do before they do it."""
+"""Windows against their reference: drift, alarms, and what alarms will do before they do it.
+
+drift          a table against a reference: `sp.drift`
+counting       counts of a table's columns in the cells of a reference
+measuring      statistics of two vectors of counts
+verdict        from statistics to a word
+through        rows through a bundle, on the way to being counted
+periods        current rows cut by time or value
+drift_report   what was found, as data
+drift_page     what was found, for people
+"""

@@ -188,7 +188,12 @@ def _frame(
     percents: bool, *, narrow: bool,
 ) -> None:  # fmt: skip
     axes.grid(axis="y")
-    axes.set_ylim(*y_range)
+    low, high = axes.get_ylim()
+    low, high = (low if y_range[0] is None else y_range[0]), (high if y_range[1] is None else y_range[1])
+    if y_range[0] is not None and y_range[1] is None:
+        high += 0.06 * (high - low)
+    if low < high:
+        axes.set_ylim(low, high)
     axes.locator_params(axis="y", nbins=5)
     if percents:
         axes.yaxis.set_major_formatter(lambda share, _place: percent(share))

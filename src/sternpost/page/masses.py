@@ -184,7 +184,7 @@ def _view(cuts: Sequence[float], reference: Sequence[float], current: Sequence[f
         inner = cuts[-2] - cuts[1]
         for place, far in ((0, cuts[1] - cuts[0]), (-1, cuts[-1] - cuts[-2])):
             held = max(reference[place], current[place])
-            if inner > 0 and (far > 1.5 * inner or (far > 0.35 * inner and held < 0.1)):
+            if inner > 0 and (far > 20 * inner or (far > 0.35 * inner and held < 0.1)):
                 if place == 0:
                     low = cuts[1] - 0.2 * inner
                 else:

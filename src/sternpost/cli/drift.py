@@ -1,0 +1,141 @@
+"""sternpost drift: what changed since the reference, column by column."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sternpost.cli.options import AsJson, BundlePath, RequireSignature, TrustedKeys
+from sternpost.cli.present import console, print_json, rows_bar
+
+if TYPE_CHECKING:
+    from sternpost.bundle import Bundle
+    from sternpost.monitor.drift import Comparison
+    from sternpost.monitor.drift_report import DriftReport
+
+NAME = "drift"
+_COLUMNS_SHOWN = 25
+_BATCH_ROWS = 65_536
+
+
+def run(
+    bundle: BundlePath,
+    current: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CURRENT...",
+            help="The rows to look at. Parquet or Arrow IPC: files, folders, globs; - is an Arrow stream on stdin.",
+            show_default=False,
+        ),
+    ],
+    *,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reference",
+            metavar="FILE",
+            help="Compare with these rows instead of the bundle's reference. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page.", show_default=False)
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="COLUMN[:SPAN]",
+            help="Also over time, or by value: a column of CURRENT; a timestamp is cut by hour, day, week, month, "
+            "quarter or year.",
+            show_default=False,
+        ),
+    ] = None,
+    level: Annotated[
+        float, typer.Option("--level", metavar="SHARE", help="False discoveries allowed among columns.")
+    ] = 0.05,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", metavar="PSI", help="The least debiased PSI that is called drift.")
+    ] = 0.1,
+    require_signature: RequireSignature = False,
+    trusted_key: TrustedKeys = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare rows of any number with a bundle's reference, in constant memory: inputs, features and outputs."""
+    from sternpost.bundle import open_bundle
+    from sternpost.monitor.drift import Comparison
+
+    opened = open_bundle(bundle, require_signature=require_signature, trusted_keys=trusted_key or [])
+    column, _, span = (by or "").partition(":")
+    comparison = Comparison(
+        opened if reference is None else _rows_of(opened, reference),
+        bundle=opened,
+        by=column or None,
+        period=span or None,
+        level=level,
+        tolerance=tolerance,
+    )
+    _count(comparison, opened, current, column or None)
+    report = comparison.report()
+    if html is not None:
+        _write(html, report.html())
+    if as_json:
+        print_json(report.to_dict() | {"html": None if html is None else str(html)})
+    else:
+        _show(report, html)
+
+
+def _rows_of(bundle: Bundle, sources: list[str]) -> object:
+    import pyarrow as pa
+
+    from sternpost.serve.files import open_input
+
+    with open_input(sources, columns=bundle.contract.names) as source:
+        return pa.Table.from_batches(list(source.batches()), schema=source.schema)
+
+
+def _count(comparison: Comparison, bundle: Bundle, sources: list[str], by: str | None) -> None:
+    from sternpost.serve.files import open_input
+
+    wanted = list(dict.fromkeys([*bundle.contract.names, *([by] if by else [])]))
+    with open_input(sources, columns=wanted, batch_rows=_BATCH_ROWS) as source, rows_bar("comparing") as progress:
+        # No rows at all are checked too: their columns and types.
+        comparison.add(source.schema.empty_table())
+        done = 0
+        for batch in source.batches():
+            comparison.add(batch)
+            done += batch.num_rows
+            if progress is not None:
+                progress(done, source.row_count)
+
+
+def _write(path: Path, page: str) -> None:
+    from sternpost.bundle.atomic import whole_file
+
+    with whole_file(path) as file:
+        file.write(page.encode())
+
+
+def _show(report: DriftReport, html: Path | None) -> None:
+    from rich import box
+    from rich.table import Table
+
+    typer.echo(f"{report.name}: {report.current_rows:,} rows against {report.reference_rows:,}. {report.sentence}")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("column", "role", "status", "PSI", "debiased", "p (BH)", "missing", "why"):
+        right = heading in ("PSI", "debiased", "p (BH)", "missing")
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for c in report.columns[:_COLUMNS_SHOWN]:
+        numbers = [_number(c.psi), _number(c.psi_debiased), _number(c.p_bh), _number(c.missing)]
+        table.add_row(c.name, c.role, c.status, *numbers, "; ".join(c.reasons))
+    console().print(table)
+    if len(report.columns) > _COLUMNS_SHOWN:
+        typer.echo(f"and {len(report.columns) - _COLUMNS_SHOWN} more columns (--json and --html have all)")
+    if html is not None:
+        typer.echo(f"report: {html}")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
