@@ -39,14 +39,17 @@ class Authority:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.pem = self._signed(self._name, self._key.public_key(), authority=True).public_bytes(_PEM)
 
-    def sign(self, name: str, *, client: bool = False, days: int = 1) -> Signed:
+    def sign(self, name: str, *, client: bool = False, days: float = 1, since: float = -2) -> Signed:
+        """For 127.0.0.1 and a name; valid `since` so many days from now, until `days` from now."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        made = self._signed(subject, key.public_key(), name=name, client=client, days=days)
+        made = self._signed(subject, key.public_key(), name=name, client=client, days=days, since=since)
         private = key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         return Signed(made.public_bytes(_PEM), private, made.serial_number)
 
-    def _signed(self, subject, public, *, authority=False, name="", client=False, days=1) -> x509.Certificate:
+    def _signed(
+        self, subject, public, *, authority=False, name="", client=False, days=1.0, since=-2.0
+    ) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
         builder = (
             x509.CertificateBuilder()
@@ -54,7 +57,7 @@ class Authority:
             .issuer_name(self._name)
             .public_key(public)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=2))
+            .not_valid_before(now + dt.timedelta(days=since))
             .not_valid_after(now + dt.timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         )
