@@ -13,7 +13,21 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "sternpost"
 BASE = ("errors", "_core", "contract")
 #: Generated for grpcio; imports nothing of ours.
-ROOMS = (*BASE, "v1", "page", "features", "export", "bundle", "serve", "aio", "monitor", "outcomes", "project", "cli", "demo")
+ROOMS = (
+    *BASE,
+    "v1",
+    "page",
+    "features",
+    "export",
+    "bundle",
+    "serve",
+    "aio",
+    "monitor",
+    "outcomes",
+    "project",
+    "cli",
+    "demo",
+)
 CRATES = ("engine", "monitor", "journal", "wire", "client", "server", "python")
 #: Run by hand and by the checks; nothing depends on it.
 TOOLS = ("generate",)

@@ -7,6 +7,9 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pyarrow as pa
+
+from tests.routes import loans
 from tests.server import stubs
 
 NULL, VALUE, OUT_OF_RANGE, UNLISTED = b"\0", b"\1", b"\2", b"\3"
@@ -74,3 +77,16 @@ def requests(description: Any, rows: Iterable[Mapping[str, Any]], **fields: Any)
     """A packed ScoreRequest a row."""
     pb = stubs.scoring()
     return [pb.ScoreRequest(bundle=description.bundle, packed=packed(description, row), **fields) for row in rows]
+
+
+def infer_request(name: str, rows: Iterable[Mapping[str, Any]]) -> Any:
+    """A ModelInferRequest of the Open Inference Protocol: an Arrow stream as its one element."""
+    sink = pa.BufferOutputStream()
+    table = loans.table(list(rows))
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    data = sink.getvalue().to_pybytes()
+    request = stubs.inference().ModelInferRequest(model_name=name)
+    request.inputs.add(name="arrow", datatype="BYTES", shape=[1])
+    request.raw_input_contents.append(struct.pack("<I", len(data)) + data)
+    return request

@@ -53,7 +53,9 @@ def get(address: str, page: str) -> tuple[int, str]:
 class Command:
     """A `sternpost serve` that has said that it is ready: `ready` is the line it said."""
 
-    def __init__(self, arguments: Sequence[object], log: Path, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, arguments: Sequence[object], log: Path, env: dict[str, str] | None = None, **process: Any
+    ) -> None:
         self.log = log
         with log.open("wb") as err:
             self.process = subprocess.Popen(
@@ -61,6 +63,7 @@ class Command:
                 stdout=subprocess.PIPE,
                 stderr=err,
                 env={**os.environ, **(env or {})},
+                **process,
             )
         self.ready = json.loads(self._line())
 

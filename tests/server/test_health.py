@@ -13,6 +13,7 @@ from tests.server.operating import Code, described, status
 from tests.server.serving import get, serving, until
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 SERVICES = ("", "sternpost.v1.Scoring", "inference.GRPCInferenceService")
 
 
@@ -23,8 +24,7 @@ def test_check(client, shared, loans_bundle):
 
 
 def watched(client: stubs.Client, *names: str) -> dict[str, Watched]:
-    """A Watch for each name, once each is known to serve: health is looked at four times a second, and tonic's Watch
-    ends at once for a name that it does not know yet."""
+    """A Watch for each name, once each is known to serve: health is looked at four times a second."""
     for name in names:
         until(lambda name=name: status(client, name) == SERVING)
     found = {name: Watched(client, name) for name in names}
@@ -70,3 +70,28 @@ def test_watch_tells_of_the_end(loans_bundle):
         assert get(server.http, "readyz") == (503, "not ready: the server is about to end\n")
         # Not serving is advice: who calls all the same is answered until the drain begins.
         assert described(client).bundle == loans_bundle.name
+
+
+def test_watch_stays_with_a_name_that_is_not_known_yet(loans_bundle):
+    """As grpc.health.v1 has it: SERVICE_UNKNOWN and the stream stays open; only Check says NOT_FOUND."""
+    other = built("linear")
+    with serving(loans_bundle) as server, stubs.connect(server.addresses[0]) as client:
+        unknown = Watched(client, other.name)
+        until(lambda: unknown.told == [SERVICE_UNKNOWN])
+        assert status(client, other.name) is None
+        server.serve(other)
+        until(lambda: unknown.told == [SERVICE_UNKNOWN, SERVING])
+        assert status(client, other.name) == SERVING
+        assert unknown.ended is None
+        server.drain(10.0)
+        until(lambda: unknown.ended is not None)
+        assert unknown.told == [SERVICE_UNKNOWN, SERVING, NOT_SERVING]
+        assert unknown.ended == Code.UNAVAILABLE
+
+
+def test_a_hundred_watches_hear_the_same(loans_bundle):
+    with serving(loans_bundle) as server, stubs.connect(server.addresses[0]) as client:
+        told = [Watched(client, name) for name in SERVICES for _ in range(33)]
+        until(lambda: all(one.told == [SERVING] for one in told))
+        server._core.announce_end()
+        until(lambda: all(one.told == [SERVING, NOT_SERVING] for one in told))

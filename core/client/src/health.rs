@@ -75,6 +75,8 @@ async fn follow(remote: &Remote) {
                 remote.set_health(Health::Unknown);
                 return;
             }
+            // It is about to end.
+            Err(Trouble::Said(failure)) if failure.code == tonic::Code::Unavailable => remote.set_health(Health::NotServing),
             Err(Trouble::Said(_)) | Ok(()) => remote.set_health(Health::Unknown),
             Err(_) => remote.set_health(Health::Unreachable),
         }

@@ -172,7 +172,7 @@ pub fn log_to_stderr(py: Python<'_>, form: &str, level: &str) -> PyResult<()> {
     let Ok(level) = level.parse::<tracing::Level>() else {
         return Err(errors::usage(py, format!("{level} is not a level; give error, warn, info or debug")));
     };
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(|| sternpost_server::log::Stderr).with_target(false);
     // Fails only where somebody else logs already.
     let _ = match form {
         "json" => builder.json().try_init(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::lane::Limits;
+use crate::traces;
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +114,8 @@ pub struct Config {
     pub busy_poll: bool,
     /// Whether protocol tensors are answered typed when the request was.
     pub mirror_typed: bool,
+    /// Where spans go, if anywhere.
+    pub traces: Option<traces::Settings>,
 }
 
 impl Config {
@@ -136,6 +139,7 @@ impl Config {
             insecure: false,
             busy_poll: false,
             mirror_typed: true,
+            traces: None,
         }
     }
 }

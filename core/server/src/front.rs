@@ -1,24 +1,25 @@
 //! The thread at the door: accepts connections and hands each to the row thread with the fewest, tells health, serves `/metrics`, renews
 //! certificates. Rows never pass through here, so an overload of rows cannot blind the operator.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
-use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
 
 use crate::catalog::Registry;
 use crate::health::Health;
+use crate::health_service::Board;
 use crate::listen::{Listener, SocketFile};
 use crate::monitoring;
 use crate::site::Phase;
 use crate::thread::{Socket, Thread};
 use crate::tls::Certificate;
+use crate::traces;
 
 /// How often health is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -27,8 +28,13 @@ const SHORT_LOOK: Duration = Duration::from_millis(10);
 /// After the system had no descriptor to give.
 const BREATHER: Duration = Duration::from_millis(50);
 
+/// How long a host may be silent before the system asks for it, and how often it does: after a minute without an answer it is gone.
+const SILENCE: Duration = Duration::from_secs(30);
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+const ASKS: u32 = 3;
+
 /// Services whose health is told beside each bundle's.
-const SERVICES: [&str; 3] = ["", "sternpost.v1.Scoring", "inference.GRPCInferenceService"];
+pub const SERVICES: [&str; 3] = ["", "sternpost.v1.Scoring", "inference.GRPCInferenceService"];
 
 /// What the thread at the door works with.
 pub struct Front {
@@ -39,13 +45,26 @@ pub struct Front {
     /// The state of health.
     pub health: Health,
     /// Where it is told.
-    pub reporter: HealthReporter,
+    pub board: Board,
     /// What is served.
     pub registry: Arc<Registry>,
     /// What may have to be renewed.
     pub certificate: Option<Arc<Certificate>>,
     /// The phase of the server's life.
     pub phase: watch::Receiver<Phase>,
+    /// What became of spans, if there are any.
+    pub traces: Option<Arc<traces::Counts>>,
+}
+
+/// Has the system ask whether the other host is still there. It answers even for a process that sleeps between two calls, so this can ask more
+/// often than a PING may.
+fn watched(stream: std::net::TcpStream) -> io::Result<std::net::TcpStream> {
+    let asked = TcpKeepalive::new().with_time(SILENCE).with_interval(ASK_AGAIN).with_retries(ASKS);
+    let socket = SockRef::from(&stream);
+    socket.set_tcp_keepalive(&asked)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(SILENCE + ASKS * ASK_AGAIN))?;
+    Ok(stream)
 }
 
 impl Front {
@@ -68,7 +87,7 @@ impl Front {
                 });
             }
             if let Some(http) = http {
-                let router = monitoring::router(front.registry.clone(), front.health.clone(), front.threads.clone());
+                let router = monitoring::router(front.registry.clone(), front.health.clone(), front.threads.clone(), front.traces.clone());
                 let mut phase = front.phase.clone();
                 tokio::task::spawn_local(async move {
                     let served = async {
@@ -97,7 +116,7 @@ impl Front {
                 loop {
                     let accepted = match listener.accept().await {
                         // A small answer must not wait for company.
-                        Ok((stream, _)) => stream.set_nodelay(true).and_then(|()| stream.into_std()).map(Socket::Tcp),
+                        Ok((stream, _)) => stream.set_nodelay(true).and_then(|()| watched(stream.into_std()?)).map(Socket::Tcp),
                         Err(error) => Err(error),
                     };
                     self.hand_over(accepted).await;
@@ -140,32 +159,17 @@ impl Front {
 
     /// Tells health as it changes and renews certificates.
     async fn look_after(&self) {
-        let mut told: Vec<(String, ServingStatus)> = Vec::new();
-        let mut names: BTreeSet<String> = BTreeSet::new();
         loop {
             let trouble = self.health.own_trouble();
-            let status = |well: bool| if well { ServingStatus::Serving } else { ServingStatus::NotServing };
-            let mut now: Vec<(String, ServingStatus)> =
-                SERVICES.iter().map(|name| ((*name).to_owned(), status(trouble.is_none()))).collect();
-            now.extend(self.registry.catalog().bundles().iter().map(|served| (served.name.clone(), status(trouble.is_none()))));
-            for (name, status) in &now {
-                if !told.contains(&(name.clone(), *status)) {
-                    self.reporter.set_service_status(name, *status).await;
-                }
-            }
-            for (name, _) in told.iter().filter(|(name, _)| !now.iter().any(|(other, _)| other == name)) {
-                self.reporter.set_service_status(name, ServingStatus::NotServing).await;
-            }
-            names.extend(now.iter().map(|(name, _)| name.clone()));
-            told = now;
+            let bundles = self.registry.catalog().bundles().iter().map(|served| served.name.clone()).collect::<Vec<_>>();
+            let names = SERVICES.iter().map(|name| (*name).to_owned()).chain(bundles);
+            self.board.tell(&names.map(|name| (name, trouble.is_none())).collect::<BTreeMap<_, _>>());
             if trouble.is_none() {
                 self.health.told();
             }
             if *self.phase.borrow() >= Phase::Draining {
                 // Whoever watches has been told; a watch never ends by itself, and the drain must not wait for it.
-                for name in std::mem::take(&mut names) {
-                    self.reporter.clone().clear_service_status(&name).await;
-                }
+                self.board.end();
             }
             if let Some(certificate) = &self.certificate {
                 match certificate.renew() {

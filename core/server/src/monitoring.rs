@@ -13,12 +13,13 @@ use crate::catalog::{Registry, Served};
 use crate::health::Health;
 use crate::histogram::Histogram;
 use crate::thread::Thread;
+use crate::traces::Counts;
 
 /// The pages.
-pub fn router(registry: Arc<Registry>, health: Health, threads: Arc<[Thread]>) -> Router {
+pub fn router(registry: Arc<Registry>, health: Health, threads: Arc<[Thread]>, traces: Option<Arc<Counts>>) -> Router {
     let ready = health.clone();
     let page = move || {
-        let text = exposition(&registry, &health, &threads);
+        let text = exposition(&registry, &health, &threads, traces.as_deref());
         async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text) }
     };
     Router::new()
@@ -38,7 +39,7 @@ pub fn router(registry: Arc<Registry>, health: Health, threads: Arc<[Thread]>) -
         .route("/metrics", get(page))
 }
 
-fn exposition(registry: &Registry, health: &Health, threads: &[Thread]) -> String {
+fn exposition(registry: &Registry, health: &Health, threads: &[Thread], traces: Option<&Counts>) -> String {
     let catalog = registry.catalog();
     let bundles = catalog.bundles();
     let mut page = Page::default();
@@ -99,6 +100,18 @@ fn exposition(registry: &Registry, health: &Health, threads: &[Thread]) -> Strin
         page.head(name, kind, help);
         for (number, thread) in threads.iter().enumerate() {
             page.line(name, &format!("thread=\"{number}\""), value(thread.pulse()).load(Ordering::Relaxed) as f64);
+        }
+    }
+    page.head("sternpost_log_lines_lost_total", "counter", "Log lines that could not be written.");
+    page.line("sternpost_log_lines_lost_total", "", crate::log::lost() as f64);
+    if let Some(Counts { sent, dropped, lost }) = traces {
+        page.head(
+            "sternpost_trace_spans_total",
+            "counter",
+            "Spans that the collector took, that found no room to wait, and that it did not take.",
+        );
+        for (fate, count) in [("sent", sent), ("dropped", dropped), ("lost", lost)] {
+            page.line("sternpost_trace_spans_total", &format!("fate=\"{fate}\""), count.load(Ordering::Relaxed) as f64);
         }
     }
     page.text

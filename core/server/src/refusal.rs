@@ -30,7 +30,7 @@ pub fn gone_away() -> Failure {
 
 /// Nothing new is taken.
 pub fn draining() -> Failure {
-    Failure::new(Code::Unavailable, Reason::Draining, "the server is about to end")
+    Failure::new(Code::Unavailable, Reason::Draining, "the server is about to end; ask another one")
 }
 
 /// A foreign name in quotes.

@@ -14,8 +14,9 @@ use sternpost_wire::failure::Failure;
 use crate::catalog::{Opened, Registry, Served, Trouble};
 use crate::clock::Clock;
 use crate::config::{Address, Config};
-use crate::front::Front;
+use crate::front::{self, Front};
 use crate::health::Health;
+use crate::health_service::Board;
 use crate::lane::{Lane, Pulse};
 use crate::listen::Listener;
 use crate::operator::Operator;
@@ -23,6 +24,7 @@ use crate::services::{self, Parts};
 use crate::site::Phase;
 use crate::thread::{Shared, Thread};
 use crate::tls::Certificate;
+use crate::traces::Traces;
 
 /// How long an old bundle is kept for those who still use it, a long batch at most, before the last of them frees it.
 const LETTING_GO: Duration = Duration::from_secs(10);
@@ -35,6 +37,7 @@ pub struct Server {
     threads: Arc<[Thread]>,
     pool: Arc<Pool>,
     front: Mutex<Option<JoinHandle<()>>>,
+    collector: Mutex<Option<JoinHandle<()>>>,
     phase: watch::Sender<Phase>,
     health: Health,
     clock: Clock,
@@ -62,8 +65,16 @@ impl Server {
         let pulses: Vec<Arc<Pulse>> = (0..config.threads).map(|_| Arc::default()).collect();
         let health = Health::new(clock, registry.clone(), pulses.clone());
         let pool = Arc::new(Pool::start(batch::Config { threads: config.batch_threads, ..batch::Config::default() }).map_err(failed)?);
-        let parts = Parts { config: config.clone(), registry: registry.clone(), operator, pool: pool.clone(), health: health.clone() };
-        let (routes, reporter) = services::routes(parts).map_err(|error| format!("the services cannot be described: {error}"))?;
+        let board = Board::new(&front::SERVICES);
+        let parts = Parts {
+            config: config.clone(),
+            registry: registry.clone(),
+            operator,
+            pool: pool.clone(),
+            health: health.clone(),
+            board: board.clone(),
+        };
+        let routes = services::routes(parts).map_err(|error| format!("the services cannot be described: {error}"))?;
         let addresses = listeners.iter().map(Listener::address).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
         let http = match http {
             Some(Listener::Tcp(listener)) => Some(listener),
@@ -71,17 +82,20 @@ impl Server {
         };
         let http_address = http.as_ref().map(std::net::TcpListener::local_addr).transpose().map_err(|error| error.to_string())?;
         let access = Arc::new(Access::new(config.access.clone()));
-        let shared = Shared { config: config.clone(), access, routes, tls, clock };
+        let (traces, collector) = config.traces.clone().map(|settings| Traces::start(settings).map_err(failed)).transpose()?.unzip();
+        let counts = traces.as_ref().map(|traces| traces.counts().clone());
+        let shared = Shared { config: config.clone(), access, routes, tls, clock, traces };
         let (phase, phases) = watch::channel(Phase::Serving);
         let threads = start_threads(&shared, &registry, pulses)?;
         let front = Front {
             threads: threads.clone(),
             most: config.connections,
             health: health.clone(),
-            reporter,
+            board,
             registry: registry.clone(),
             certificate,
             phase: phases,
+            traces: counts,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let front = std::thread::Builder::new()
@@ -95,6 +109,7 @@ impl Server {
             threads,
             pool,
             front: Mutex::new(Some(front)),
+            collector: Mutex::new(collector),
             phase,
             health,
             clock,
@@ -185,9 +200,12 @@ impl Server {
             thread.join();
         }
         self.pool.join();
-        let front = self.front.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(front) = front {
-            let _ = front.join();
+        // The collector's thread ends when no row thread is left to hand it anything.
+        for thread in [&self.front, &self.collector] {
+            let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(thread) = thread {
+                let _ = thread.join();
+            }
         }
     }
 

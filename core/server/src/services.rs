@@ -10,13 +10,14 @@ use tokio_stream::Empty;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic::{Code, Request, Response, Status, Streaming};
-use tonic_health::server::HealthReporter;
+use tonic_health::pb::health_server::HealthServer;
 
 use crate::batch::Pool;
 use crate::catalog::{Registry, Served};
 use crate::config::Config;
 use crate::flight::{self, Flight};
 use crate::health::Health;
+use crate::health_service::Board;
 use crate::ipc;
 use crate::oip::{self, Inference, Options, TypedResponse};
 use crate::operator::Operator;
@@ -33,17 +34,18 @@ pub struct Parts {
     pub pool: Arc<Pool>,
     /// Whether the server is well.
     pub health: Health,
+    /// Where callers read that.
+    pub board: Board,
 }
 
-/// The services, and the reporter that tells their health.
-pub fn routes(parts: Parts) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
-    let (reporter, health) = tonic_health::server::health_reporter();
+/// The services.
+pub fn routes(parts: Parts) -> Result<Routes, tonic_reflection::server::Error> {
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let Parts { config, registry, operator, pool, health: state } = parts;
+    let Parts { config, registry, operator, pool, health: state, board } = parts;
     let most = config.message_bytes;
     let descriptions = ScoringServer::new(Descriptions { registry: registry.clone() })
         .accept_compressed(CompressionEncoding::Gzip)
@@ -71,13 +73,13 @@ pub fn routes(parts: Parts) -> Result<(Routes, HealthReporter), tonic_reflection
     .accept_compressed(CompressionEncoding::Deflate)
     .max_decoding_message_size(most)
     .max_encoding_message_size(usize::MAX);
-    let routes = Routes::new(health)
+    let routes = Routes::new(HealthServer::new(board))
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(descriptions)
         .add_service(inference)
         .add_service(tables);
-    Ok((routes, reporter))
+    Ok(routes)
 }
 
 struct Descriptions {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::config::{Access, Address, Config, TlsFiles};
+use crate::traces;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +26,7 @@ struct Settings {
     patience_ms: Option<u64>,
     idle_ms: Option<u64>,
     tls: Option<Tls>,
+    traces: Option<Traces>,
     #[serde(default)]
     score_tokens: Vec<String>,
     #[serde(default)]
@@ -45,6 +47,23 @@ struct Tls {
     certificate: PathBuf,
     key: PathBuf,
     client_authorities: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Traces {
+    url: String,
+    share: f64,
+    service: String,
+}
+
+impl Traces {
+    fn checked(self) -> Result<traces::Settings, String> {
+        if !(0.0..=1.0).contains(&self.share) {
+            return Err(format!("the share of traces is {}; give a number from 0 to 1", self.share));
+        }
+        Ok(traces::Settings { endpoint: traces::Endpoint::parse(&self.url)?, share: self.share, service: self.service })
+    }
 }
 
 impl Config {
@@ -82,6 +101,7 @@ impl Config {
         set(&mut config.patience, read.patience_ms.map(Duration::from_millis));
         set(&mut config.idle, read.idle_ms.map(Duration::from_millis));
         config.tls = read.tls.map(|Tls { certificate, key, client_authorities }| TlsFiles { certificate, key, client_authorities });
+        config.traces = read.traces.map(Traces::checked).transpose()?;
         config.access = Access { score_tokens: read.score_tokens, admin_tokens: read.admin_tokens, admin_names: read.admin_names };
         config.insecure = read.insecure;
         config.busy_poll = read.busy_poll;
@@ -117,5 +137,8 @@ mod tests {
         assert!(told(r#"{"listen": ["here"]}"#).contains("here is not an address"));
         assert!(told(r#"{"listen": ["localhost:0"], "threads": 0}"#).contains("threads is 0"));
         assert!(told(r#"{"listen": ["localhost:0"], "treads": 1}"#).contains("treads"));
+        assert!(
+            told(r#"{"listen": ["localhost:0"], "traces": {"url": "http://c:1", "share": 2.0, "service": "s"}}"#).contains("from 0 to 1")
+        );
     }
 }

@@ -9,12 +9,14 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use sternpost_wire::failure::Failure;
+use tokio::sync::watch;
 use tonic::service::Routes;
 
 use crate::access::Access;
 use crate::config::Config;
 use crate::connection::{Asked, Judge, Ledger, Refusals};
 use crate::lane::{Arrival, Inbox, Lane};
+use crate::traces::Tracer;
 
 /// Bytes of unfinished row requests that a thread holds at most, whoever sends them.
 const UNFINISHED_BYTES: usize = 64 << 20;
@@ -40,9 +42,12 @@ pub struct Site {
     pub routes: Routes,
     /// What callers have begun to send and not finished.
     pub ledger: Rc<Ledger>,
+    /// The way of spans, if anybody wants them.
+    pub tracer: Option<Rc<Tracer>>,
     lane: RefCell<Lane>,
     runner: RefCell<Option<Waker>>,
     phase: Cell<Phase>,
+    leaving: watch::Sender<bool>,
     inboxes: RefCell<Vec<Weak<Inbox>>>,
     refusals: RefCell<Refusals>,
     /// When the lane's last two runs began; the same moment twice if it had nothing to do before.
@@ -51,15 +56,17 @@ pub struct Site {
 
 impl Site {
     /// A site around a thread's lane.
-    pub fn new(config: Arc<Config>, access: Arc<Access>, routes: Routes, lane: Lane) -> Self {
+    pub fn new(config: Arc<Config>, access: Arc<Access>, routes: Routes, lane: Lane, tracer: Option<Rc<Tracer>>) -> Self {
         Self {
             config,
             access,
             routes,
             ledger: Rc::new(Ledger::new(UNFINISHED_BYTES)),
+            tracer,
             lane: RefCell::new(lane),
             runner: RefCell::new(None),
             phase: Cell::new(Phase::Serving),
+            leaving: watch::Sender::new(false),
             inboxes: RefCell::default(),
             refusals: RefCell::default(),
             runs: Cell::new([Instant::now(); 2]),
@@ -121,10 +128,16 @@ impl Site {
         self.phase.get()
     }
 
+    /// Turns true when the server begins to end.
+    pub fn leaving(&self) -> watch::Receiver<bool> {
+        self.leaving.subscribe()
+    }
+
     /// Goes on to a later phase and lets every connection know.
     pub fn enter(&self, phase: Phase) {
         if phase > self.phase.get() {
             self.phase.set(phase);
+            self.leaving.send_replace(true);
             self.wake_all();
         }
     }

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::connection;
 use crate::lane::{Lane, Pulse};
 use crate::site::{Phase, Site};
+use crate::traces::Traces;
 
 /// How often a thread proves that it is well, and connections look at their clocks.
 pub const TICK: Duration = Duration::from_secs(1);
@@ -49,6 +50,8 @@ pub struct Shared {
     pub tls: Option<Arc<ServerConfig>>,
     /// The server's clock.
     pub clock: Clock,
+    /// The way of spans, if anybody wants them.
+    pub traces: Option<Traces>,
 }
 
 /// A running thread.
@@ -71,7 +74,13 @@ impl Thread {
         let counted = connections.clone();
         let body = move || {
             let local = LocalSet::new();
-            let site = Rc::new(Site::new(shared.config.clone(), shared.access.clone(), shared.routes.clone(), make()));
+            let site = Rc::new(Site::new(
+                shared.config.clone(),
+                shared.access.clone(),
+                shared.routes.clone(),
+                make(),
+                shared.traces.as_ref().map(Traces::tracer),
+            ));
             local.block_on(&runtime, serve(site, shared, received, counted));
         };
         let handle = std::thread::Builder::new().name(format!("sternpost-row-{number}")).spawn(body)?;

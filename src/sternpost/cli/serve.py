@@ -14,9 +14,10 @@ from sternpost.cli.options import RequireSignature, TrustedKeys
 from sternpost.errors import UsageError
 
 if TYPE_CHECKING:
-    from sternpost.serve.server import Server
+    from sternpost.serve.server import Server, Traces
 
 NAME = "serve"
+_OTLP, _OTLP_TRACES = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 _SCORE_TOKENS, _ADMIN_TOKENS = "STERNPOST_SCORE_TOKENS", "STERNPOST_ADMIN_TOKENS"
 
 
@@ -70,6 +71,17 @@ def run(
         float, typer.Option("--lame", min=0, help="Seconds told as not serving before the drain begins.")
     ] = 0.0,
     drain_s: Annotated[float, typer.Option("--drain", min=0, help="Seconds for what is on its way at the end.")] = 30.0,
+    traces: Annotated[
+        str | None,
+        typer.Option(
+            "--traces",
+            metavar="URL",
+            help="Send spans of scored requests to an OTLP collector; env: to OTEL_EXPORTER_OTLP_ENDPOINT.",
+        ),
+    ] = None,
+    trace_share: Annotated[
+        float, typer.Option("--trace-share", min=0, max=1, help="Share of requests that begin a trace of their own.")
+    ] = 0.01,
     log_form: Annotated[str, typer.Option("--log-form", help="text or json, on stderr.")] = "text",
     log_level: Annotated[str, typer.Option("--log-level", help="error, warn, info or debug.")] = "info",
     require_signature: RequireSignature = False,
@@ -101,6 +113,7 @@ def run(
         queue_wait_ms=queue_wait_ms,
         connections=connections,
         tls=tls,
+        traces=None if traces is None else _traces(traces, trace_share),
         score_tokens=_tokens(_SCORE_TOKENS),
         admin_tokens=_tokens(_ADMIN_TOKENS),
         admin_names=tuple(admin_name or ()),
@@ -113,6 +126,18 @@ def run(
     manners = Manners(watch_s=1.0 if watch else None, lame_s=lame_s, drain_s=drain_s)
     if not supervise(shelf, settings, manners, _tell):
         typer.echo("sternpost: calls on their way were cut off", err=True)
+
+
+def _traces(url: str, share: float) -> Traces:
+    """The collector, at a URL or where OpenTelemetry's own variables say."""
+    from sternpost.serve.server import Traces
+
+    if url == "env":
+        own, base = os.environ.get(_OTLP_TRACES), os.environ.get(_OTLP)
+        if not own and not base:
+            raise UsageError(f"--traces env: neither {_OTLP_TRACES} nor {_OTLP} is set; set one, or give a URL")
+        url = own or f"{base}".rstrip("/") + "/v1/traces"
+    return Traces(url, share, os.environ.get("OTEL_SERVICE_NAME") or "sternpost")
 
 
 def _tokens(variable: str) -> tuple[str, ...]:

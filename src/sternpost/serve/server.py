@@ -25,6 +25,19 @@ class Tls:
     client_authorities: str | None = None
 
 
+@dataclass(frozen=True)
+class Traces:
+    """Where spans of scored requests go: a collector that speaks OTLP over HTTP, as in `http://127.0.0.1:4318`.
+
+    A caller's `traceparent` is continued when its flag says sampled. Of the requests without one the share `share`,
+    from 0 to 1, begins a trace of its own. `service` is the name under which the collector knows this server.
+    """
+
+    url: str
+    share: float = 0.01
+    service: str = "sternpost"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings:
     """Everything a server is told. None leaves a bound at its default; docs/serving.md lists them."""
@@ -44,6 +57,7 @@ class ServerSettings:
     patience_ms: int | None = None
     idle_ms: int | None = None
     tls: Tls | None = None
+    traces: Traces | None = None
     score_tokens: Sequence[str] = ()
     admin_tokens: Sequence[str] = ()
     admin_names: Sequence[str] = ()

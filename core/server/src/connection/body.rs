@@ -1,7 +1,9 @@
 //! A call's incoming data as the body that the services read; what they have read makes room for more. A message that says it is too large
-//! ends the call before its bytes come.
+//! ends the call before its bytes come, and a stream from which nothing is on its way ends with the server.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -9,8 +11,11 @@ use bytes::Bytes;
 use h2::RecvStream;
 use http_body::{Body, Frame, SizeHint};
 use sternpost_wire::failure::{Failure, Reason};
+use tokio::sync::watch;
 use tokio::time::Sleep;
 use tonic::{Code, Status};
+
+use crate::refusal::draining;
 
 /// The data of one call.
 pub struct Incoming {
@@ -19,15 +24,20 @@ pub struct Incoming {
     sizes: Sizes,
     /// When a request that has to come at once is given up.
     given_up: Option<Pin<Box<Sleep>>>,
+    /// When the server is about to end.
+    leaving: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    cut: Arc<AtomicBool>,
 }
 
 /// What a call's data may ask for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// Bytes of a message.
     pub message_bytes: usize,
     /// Time for all of it; nothing for a call that goes on as long as its caller likes.
     pub patience: Option<Duration>,
+    /// Turns true when a call that waits for its caller alone is to end; nothing for a call whose one message comes at once.
+    pub leaving: Option<watch::Receiver<bool>>,
 }
 
 /// Follows gRPC's frames through the data, however it is cut, and looks at nothing but their lengths.
@@ -45,6 +55,11 @@ const HEAD: usize = 5;
 impl Sizes {
     fn new(most: usize) -> Self {
         Self { most, head: [0; HEAD], known: 0, left: 0 }
+    }
+
+    /// Whether part of a message has come and the rest has not.
+    fn is_within(&self) -> bool {
+        self.known > 0 || self.left > 0
     }
 
     fn pass(&mut self, mut data: &[u8]) -> Result<(), Failure> {
@@ -78,7 +93,27 @@ impl Incoming {
     /// The body behind a received stream.
     pub fn new(stream: RecvStream, limits: Limits) -> Self {
         let given_up = limits.patience.map(|patience| Box::pin(tokio::time::sleep(patience)));
-        Self { stream, data_done: false, sizes: Sizes::new(limits.message_bytes), given_up }
+        let leaving = limits.leaving.map(|mut leaving| {
+            let told = async move {
+                // A server that is gone is about to end as well.
+                let _ = leaving.wait_for(|leaving| *leaving).await;
+            };
+            Box::pin(told) as Pin<Box<dyn Future<Output = ()> + Send>>
+        });
+        Self { stream, data_done: false, sizes: Sizes::new(limits.message_bytes), given_up, leaving, cut: Arc::default() }
+    }
+
+    /// Turns true when the body is ended because the server is.
+    pub fn cut(&self) -> Arc<AtomicBool> {
+        self.cut.clone()
+    }
+
+    fn is_cut(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.cut.load(Ordering::Relaxed) && self.leaving.as_mut().is_some_and(|leaving| leaving.as_mut().poll(cx).is_ready()) {
+            self.leaving = None;
+            self.cut.store(true, Ordering::Relaxed);
+        }
+        self.cut.load(Ordering::Relaxed) && !self.sizes.is_within()
     }
 }
 
@@ -93,6 +128,9 @@ impl Body for Incoming {
                 if self.given_up.as_mut().is_some_and(|given_up| given_up.as_mut().poll(cx).is_ready()) {
                     let failure = Failure::new(Code::DeadlineExceeded, Reason::Deadline, "the request was not complete in time");
                     return Poll::Ready(Some(Err(failure.into())));
+                }
+                if self.is_cut(cx) {
+                    return Poll::Ready(Some(Err(draining().into())));
                 }
                 return Poll::Pending;
             };

@@ -21,6 +21,8 @@ pub enum Way {
 }
 
 const SCORE: &str = "/sternpost.v1.Scoring/Score";
+/// One request of the Open Inference Protocol.
+pub const INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
 const SCORE_STREAM: &str = "/sternpost.v1.Scoring/ScoreStream";
 const TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 const OK: HeaderValue = HeaderValue::from_static("0");

@@ -29,6 +29,7 @@ thread_local! {
 pub struct Meter {
     left: Cell<usize>,
     starved: Cell<bool>,
+    came: Cell<bool>,
     /// What is at the door.
     pub door: RefCell<Door>,
 }
@@ -36,13 +37,18 @@ pub struct Meter {
 impl Meter {
     /// A meter that lets everything in.
     pub fn new(door: Door) -> Self {
-        Self { left: Cell::new(usize::MAX), starved: Cell::default(), door: RefCell::new(door) }
+        Self { left: Cell::new(usize::MAX), starved: Cell::default(), came: Cell::default(), door: RefCell::new(door) }
     }
 
     /// Lets so many bytes in, to the end of the read that reaches it.
     pub fn allow(&self, bytes: usize) {
         self.left.set(bytes);
         self.starved.set(false);
+    }
+
+    /// Whether anything came since this was last asked.
+    pub fn came(&self) -> bool {
+        self.came.take()
     }
 
     /// Whether something was kept waiting. Nobody is woken for that; the connection has to come back by itself.
@@ -86,6 +92,7 @@ impl<T: AsyncRead + Unpin> Metered<T> {
             if read == 0 {
                 return Poll::Ready(Ok(true));
             }
+            self.meter.came.set(true);
             let now = Instant::now();
             let kept = door.sift(&mut scratch[..held + read], now);
             if !full {

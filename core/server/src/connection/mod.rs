@@ -9,6 +9,7 @@ mod door;
 mod frames;
 pub(crate) mod head;
 pub(crate) mod http2;
+mod lifeline;
 mod metered;
 mod refusals;
 mod service_call;
@@ -24,19 +25,21 @@ use std::time::Instant;
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
-use http::Request;
+use http::{HeaderMap, Request};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::access::Caller;
 use crate::deadline;
 use crate::lane::{Answer, Inbox};
 use crate::site::{Phase, Site};
+use crate::traces::{Begun, Path, Tracer};
 use body::Limits;
 use calls::{Call, Calls};
 use door::Door;
 pub(crate) use door::{Asked, Judge};
 pub(crate) use frames::{Ledger, Message};
 use head::Way;
+use lifeline::Lifeline;
 use metered::{Meter, Metered};
 pub(crate) use refusals::Refusals;
 use stream_call::StreamCall;
@@ -65,10 +68,11 @@ pub async fn serve<T: AsyncRead + AsyncWrite + Unpin>(io: T, site: Rc<Site>, cal
         .max_pending_accept_reset_streams(RESETS);
     let meter = Rc::new(Meter::new(Door::new(site.clone())));
     let handshake = builder.handshake(Metered::new(io, meter.clone()));
-    let Ok(Ok(h2)) = tokio::time::timeout(site.config.patience, handshake).await else { return };
-    let inbox = site.new_inbox();
-    Connection { h2, meter, site, caller, inbox, calls: Calls::default(), answers: Vec::new(), leaving: None, active: Instant::now() }
-        .await;
+    let Ok(Ok(mut h2)) = tokio::time::timeout(site.config.patience, handshake).await else { return };
+    let (inbox, active) = (site.new_inbox(), Instant::now());
+    let lifeline = Lifeline::new(h2.ping_pong(), active);
+    let (calls, answers) = (Calls::default(), Vec::new());
+    Connection { h2, meter, site, caller, inbox, calls, answers, leaving: None, active, lifeline }.await;
 }
 
 struct Connection<T> {
@@ -82,6 +86,7 @@ struct Connection<T> {
     /// Since when it takes no new calls.
     leaving: Option<Instant>,
     active: Instant,
+    lifeline: Lifeline,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Future for Connection<T> {
@@ -105,6 +110,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Connection<T> {
         let now = Instant::now();
         if this.calls.advance(&this.site, &this.inbox, now, cx) {
             this.active = now;
+        }
+        if this.meter.came() {
+            this.lifeline.hear(now);
+        } else if !this.lifeline.holds(now, this.site.config.idle, this.site.config.patience) {
+            return Poll::Ready(());
         }
         this.meter.door.borrow_mut().turn();
         if this.meter.is_starved() {
@@ -154,19 +164,28 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         match Way::of(path) {
             Way::Score => {
                 self.meter.door.borrow_mut().learn(respond.stream_id().as_u32(), deadline::asked(request.headers()));
-                self.calls.add(Call::Unary(UnaryCall::new(request, respond, deadline, ledger)));
+                let trace = self.trace(Path::Score, request.headers());
+                self.calls.add(Call::Unary(UnaryCall::new(request, respond, deadline, ledger, trace)));
             }
             Way::ScoreStream => {
-                if let Some(call) = StreamCall::new(request, respond, deadline, ledger) {
+                if let Some(call) = StreamCall::new(request, respond, deadline, ledger, self.site.tracer.as_ref()) {
                     self.calls.add(Call::Stream(call));
                 }
             }
             Way::Service => {
                 let (routes, config) = (self.site.routes.clone(), &self.site.config);
-                let limits = Limits { message_bytes: config.message_bytes, patience: (!head::streams(path)).then_some(config.patience) };
-                tokio::task::spawn_local(service_call::serve(routes, request, respond, deadline, limits));
+                let streams = head::streams(path);
+                let (patience, leaving) = ((!streams).then_some(config.patience), streams.then(|| self.site.leaving()));
+                let limits = Limits { message_bytes: config.message_bytes, patience, leaving };
+                let trace = if path == head::INFER { self.trace(Path::ModelInfer, request.headers()) } else { None };
+                tokio::task::spawn_local(service_call::serve(routes, request, respond, deadline, limits, trace));
             }
         }
+    }
+
+    fn trace(&self, path: Path, headers: &HeaderMap) -> Option<Box<Begun>> {
+        let tracer = self.site.tracer.as_ref()?;
+        tracer.begin(path, Tracer::parent(headers).as_ref()).map(Box::new)
     }
 
     fn deliver(&mut self) {

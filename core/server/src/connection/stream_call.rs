@@ -21,7 +21,9 @@ use super::frames::{Frames, Ledger};
 use super::head;
 use crate::compression::Encoding;
 use crate::lane::{Answer, Arrival, Inbox};
+use crate::refusal::draining;
 use crate::site::Site;
+use crate::traces::{Begun, Parent, Path, Tracer};
 
 /// Rows of one stream that may wait for an answer, or for room to send it.
 const OUTSTANDING: usize = 256;
@@ -38,6 +40,15 @@ pub struct StreamCall {
     /// Answers from the oldest row on that is not sent; nothing where there is none yet.
     answers: VecDeque<Option<Bytes>>,
     read_all: bool,
+    traces: Option<Traces>,
+}
+
+/// Spans of the rows that wait, one for each of the answers.
+struct Traces {
+    tracer: Rc<Tracer>,
+    /// The stream's, and so every row's.
+    parent: Option<Parent>,
+    begun: VecDeque<Option<Begun>>,
 }
 
 impl StreamCall {
@@ -47,12 +58,16 @@ impl StreamCall {
         mut respond: SendResponse<Bytes>,
         deadline: Option<Instant>,
         ledger: Rc<Ledger>,
+        tracer: Option<&Rc<Tracer>>,
     ) -> Option<Self> {
         let encoding = Encoding::of(request.headers());
+        let traces =
+            tracer.map(|tracer| Traces { tracer: tracer.clone(), parent: Tracer::parent(request.headers()), begun: VecDeque::new() });
         // At once, since some clients wait for it before they send.
         let send = respond.send_response(head::answer(), false).ok()?;
         let body = request.into_body();
-        Some(Self { body, send, frames: Frames::new(ledger), encoding, deadline, next: 0, answers: VecDeque::new(), read_all: false })
+        let (frames, answers) = (Frames::new(ledger), VecDeque::new());
+        Some(Self { body, send, frames, encoding, deadline, next: 0, answers, read_all: false, traces })
     }
 
     /// Sends what is answered, reads what has come, asks the lane.
@@ -80,6 +95,9 @@ impl StreamCall {
                     let number = self.next;
                     self.next = self.next.wrapping_add(1);
                     self.answers.push_back(None);
+                    if let Some(Traces { tracer, parent, begun }) = &mut self.traces {
+                        begun.push_back(tracer.begin(Path::ScoreStream, parent.as_ref()));
+                    }
                     let arrival = Arrival { message: &message, arrived: now, deadline: self.deadline, inbox, ticket: ticket(number) };
                     if let Err(failure) = site.ask(&arrival) {
                         self.answer(number, Answer::Failure(failure));
@@ -110,8 +128,7 @@ impl StreamCall {
             return self.end(rest.map_or_else(head::fine, head::failed));
         }
         if leaving {
-            let message = "the server is about to end; ask another one";
-            return self.end(head::failed(Failure::new(Code::Unavailable, Reason::Draining, message)));
+            return self.end(head::failed(draining()));
         }
         if self.deadline.is_some_and(|deadline| deadline < now) {
             return self.end(head::failed(Failure::new(Code::DeadlineExceeded, Reason::Deadline, "the stream's deadline has passed")));
@@ -126,7 +143,11 @@ impl StreamCall {
             Answer::Reply(frame) => frame,
             Answer::Failure(failure) => failure_frame(failure),
         };
-        if let Some(place) = self.answers.get_mut(number.wrapping_sub(oldest) as usize) {
+        let place = number.wrapping_sub(oldest) as usize;
+        if let Some(begun) = self.traces.as_mut().and_then(|traces| traces.begun.get_mut(place)).and_then(Option::take) {
+            begun.replied(&frame);
+        }
+        if let Some(place) = self.answers.get_mut(place) {
             *place = Some(frame);
         }
     }
@@ -141,6 +162,9 @@ impl StreamCall {
                         return;
                     }
                 }
+            }
+            if let Some(traces) = &mut self.traces {
+                traces.begun.pop_front();
             }
             if let Some(Some(frame)) = self.answers.pop_front() {
                 let _ = self.send.send_data(frame, false);

@@ -17,6 +17,7 @@ use super::head;
 use crate::compression::Encoding;
 use crate::lane::{Answer, Arrival, Inbox};
 use crate::site::Site;
+use crate::traces::Begun;
 
 /// One row's call.
 pub struct UnaryCall {
@@ -26,13 +27,21 @@ pub struct UnaryCall {
     encoding: Encoding,
     deadline: Option<Instant>,
     begun: Option<Instant>,
+    /// Boxed, since most calls have none and are moved all the same.
+    trace: Option<Box<Begun>>,
 }
 
 impl UnaryCall {
     /// A call whose headers have come.
-    pub fn new(request: Request<RecvStream>, respond: SendResponse<Bytes>, deadline: Option<Instant>, ledger: Rc<Ledger>) -> Self {
+    pub fn new(
+        request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+        deadline: Option<Instant>,
+        ledger: Rc<Ledger>,
+        trace: Option<Box<Begun>>,
+    ) -> Self {
         let encoding = Encoding::of(request.headers());
-        Self { body: request.into_body(), respond, frames: Frames::new(ledger), encoding, deadline, begun: None }
+        Self { body: request.into_body(), respond, frames: Frames::new(ledger), encoding, deadline, begun: None, trace }
     }
 
     /// Reads the message and asks the lane when it is whole.
@@ -84,6 +93,9 @@ impl UnaryCall {
     }
 
     fn refuse(&mut self, failure: Failure) -> State {
+        if let Some(trace) = self.trace.take() {
+            trace.ended(failure.code);
+        }
         let _ = self.respond.send_response(head::refusal(failure), true);
         State::Done
     }
@@ -95,6 +107,9 @@ impl UnaryCall {
                 self.refuse(failure);
             }
             Answer::Reply(frame) => {
+                if let Some(trace) = self.trace.take() {
+                    trace.replied(&frame);
+                }
                 if let Ok(mut stream) = self.respond.send_response(head::answer(), false) {
                     let _ = stream.send_data(frame, false);
                     let _ = stream.send_trailers(head::fine());

@@ -25,7 +25,7 @@ use crate::catalog::{Registry, Served};
 use crate::deadline::earliest;
 use crate::hands::{Effort, Hands, LONG, aside};
 use crate::ipc::{self, Reader};
-use crate::refusal::{bad, too_large};
+use crate::refusal::{bad, draining, too_large};
 use crate::scoring::{Batches, BoxFuture, Call, Scored, Scoring};
 
 /// What every stream works with.
@@ -209,6 +209,9 @@ impl Session {
         // Our word for a message above the limit, and tonic's.
         if matches!(status.code(), Code::ResourceExhausted | Code::OutOfRange) {
             return too_large(format!("a message of more than {} bytes; send smaller batches", self.limits.message_bytes));
+        }
+        if status.code() == Code::Unavailable {
+            return draining();
         }
         Failure::new(status.code(), Reason::BadRequest, status.message())
     }

@@ -64,6 +64,23 @@ mod tests {
     }
 
     #[test]
+    fn names_stay_unique_when_the_wall_clock_jumps() {
+        const NOW: u64 = 1_700_000_000_000;
+        const HOUR: u64 = 3_600_000;
+        let mut ids = Ids::new();
+        // Forth, back, before 1970, to the end of what the form holds, and back again.
+        let stretches = [NOW, NOW + HOUR, NOW, NOW - HOUR, 0, (1 << 48) - 1000, NOW].map(|start| {
+            let names: Vec<_> = (0..1000).map(|row| ids.next(start + row / 10).to_owned()).collect();
+            assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "in order as long as the clock is, from {start}");
+            names
+        });
+        let mut all = stretches.concat();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), stretches.len() * 1000);
+    }
+
+    #[test]
     fn what_cannot_be_logged_is_no_name() {
         for bad in ["with space", "ümlaut", "line\nbreak", &"x".repeat(65)] {
             assert!(check(bad).is_err(), "{bad}");
