@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from sternpost.cli import demo, drift, init, inspect, journal, keygen, measure, outcomes, score, serve, sign, train
+from sternpost.cli import demo, drift, init, inspect, journal, keygen, measure, outcomes, score, serve, sign, simulate, train
 from sternpost.errors import DataError, SternpostError, UsageError
 
 INTERRUPTED, PIPE_CLOSED, TERMINATED, INTERNAL = 130, 141, 143, 70
@@ -28,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (init, train, inspect, score, serve, drift, measure, demo, sign, keygen):
+for verb in (init, train, inspect, score, serve, drift, simulate, measure, demo, sign, keygen):
     app.command(verb.NAME)(verb.run)
 app.add_typer(outcomes.app, name=outcomes.NAME)
 app.add_typer(journal.app, name=journal.NAME)
