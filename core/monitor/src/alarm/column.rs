@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
-
-/// How many special cells stand behind the ordinary ones, in the order of [`Special`].
-pub const SPECIALS: usize = 5;
+use crate::cells::{SPECIALS, Special};
 
 /// What kind of values a column has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,21 +19,6 @@ pub enum Kind {
     Presence,
     /// Scores on a fixed grid, ascending.
     Score,
-}
-
-/// The cells behind the ordinary ones, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Special {
-    /// A known label without a cell of its own.
-    Tail,
-    /// A label that the reference does not know.
-    Unseen,
-    /// Not a number.
-    Nan,
-    /// An infinity of either sign.
-    Infinite,
-    /// No value.
-    Null,
 }
 
 impl Kind {

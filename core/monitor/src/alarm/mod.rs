@@ -23,7 +23,7 @@ pub mod violations;
 
 pub use band::rows_needed;
 pub use budget::Budget;
-pub use column::{Column, Kind, SPECIALS, Special};
+pub use column::{Column, Kind};
 pub use detector::Detector;
 pub use error::{Error, Result};
 pub use verdict::{ColumnEvidence, Culprit, Status, Verdict};

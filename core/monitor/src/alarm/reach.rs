@@ -6,9 +6,10 @@
 use serde::Serialize;
 
 use super::band::Share;
-use super::column::{Kind, Special};
+use super::column::Kind;
 use super::detector::Detector;
 use super::simulate::shift;
+use crate::cells::Special;
 
 /// Each halves the interval of the shift.
 const HALVINGS: usize = 40;

@@ -7,10 +7,12 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
 
 use super::super::budget::Budget;
-use super::super::column::{Column, Kind, Special};
+use super::super::column::{Column, Kind};
 use super::super::detector::Detector;
 use super::super::error::{Error, Result};
 use super::super::reach;
+use crate::cells::Special;
+
 use super::draw::{Source, counts_of};
 use super::shift;
 

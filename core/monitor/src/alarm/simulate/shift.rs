@@ -2,7 +2,7 @@
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::super::column::SPECIALS;
+use crate::cells::SPECIALS;
 
 /// Counts as shares; of nothing, zeros.
 pub fn shares(counts: &[u64]) -> Vec<f64> {
