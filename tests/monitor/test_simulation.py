@@ -12,6 +12,7 @@ from sternpost.errors import UsageError
 from sternpost.monitor.alarms import Budget, Watched
 from sternpost.monitor.simulation import outlook, promise
 from sternpost.monitor.watched import watched_columns
+from tests.project.loans_project import sealed_loans
 
 
 def columns(rows=60_000):
@@ -110,3 +111,11 @@ def test_the_verb(tmp_path, capsys):
     file.write_text('{"a": {"kind": "flag"}}')
     assert main(["simulate", str(file)]) == 2
     assert "every column needs" in capsys.readouterr().err
+
+
+def test_the_verb_takes_a_bundle(tmp_path, capsys):
+    sealed_loans().save(tmp_path / "b.sbundle")
+    assert main(["simulate", str(tmp_path / "b.sbundle"), "--runs", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"input amount", "feature amount", "score"} <= {column["column"] for column in found["smallest"]}
+    assert "rows; its own error of" in found["warnings"][0]

@@ -16,7 +16,21 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from sternpost.cli import demo, drift, init, inspect, journal, keygen, measure, outcomes, score, serve, sign, simulate, train
+from sternpost.cli import (
+    demo,
+    drift,
+    init,
+    inspect,
+    journal,
+    keygen,
+    measure,
+    outcomes,
+    score,
+    serve,
+    sign,
+    simulate,
+    train,
+)
 from sternpost.errors import DataError, SternpostError, UsageError
 
 INTERRUPTED, PIPE_CLOSED, TERMINATED, INTERNAL = 130, 141, 143, 70

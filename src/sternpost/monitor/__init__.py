@@ -8,4 +8,7 @@ through        rows through a bundle, on the way to being counted
 periods        current rows cut by time or value
 drift_report   what was found, as data
 drift_page     what was found, for people
+alarms         a detector over all columns, limits on broken rules, replay of history
+simulation     what a detector will do before it does it
+watched        what to watch, from where its reference is kept
 """

@@ -44,13 +44,7 @@ def watched_of(path: Path) -> dict[str, Watched]:
     if path.suffix != ".json":
         from sternpost.bundle import open_bundle
 
-        # Older bundles have none.
-        reference = getattr(open_bundle(path), "reference", None)
-        if reference is None:
-            raise UsageError(
-                f"{path} holds no reference; build it anew, or give a JSON file of column -> {{kind, counts}}"
-            )
-        return watched_columns(reference.columns)
+        return watched_columns(open_bundle(path).require_reference().columns)
     try:
         described: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
