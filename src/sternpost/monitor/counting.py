@@ -153,16 +153,26 @@ def _is_text(type_: pa.DataType) -> bool:
 
 
 def _ends(values: pa.ChunkedArray) -> Ends | None:
+    """The least and the greatest finite number."""
     if pt.is_boolean(values.type) or pt.is_null(values.type):
         return None
-    found = pc.min_max(values).as_py()
-    if found["min"] is None:
+    found = [ends for chunk in values.chunks if (ends := _chunk_ends(chunk)) is not None]
+    return (min(low for low, _ in found), max(high for _, high in found)) if found else None
+
+
+def _chunk_ends(chunk: pa.Array) -> Ends | None:
+    if not len(chunk):
         return None
-    low, high = float(found["min"]), float(found["max"])
-    if math.isfinite(low) and math.isfinite(high):
-        return low, high
-    finite = pc.min_max(values.filter(pc.is_finite(values))).as_py()
-    return None if finite["min"] is None else (float(finite["min"]), float(finite["max"]))
+    if not chunk.null_count and (pt.is_float64(chunk.type) or pt.is_int64(chunk.type)):
+        # Several times quicker than Arrow's own, and a NaN shows.
+        numbers = chunk.to_numpy()
+        low, high = float(numbers.min()), float(numbers.max())
+        if math.isfinite(low) and math.isfinite(high):
+            return low, high
+    found = pc.min_max(chunk).as_py()
+    if found["min"] is not None and not (math.isfinite(found["min"]) and math.isfinite(found["max"])):
+        found = pc.min_max(chunk.filter(pc.is_finite(chunk))).as_py()
+    return None if found["min"] is None else (float(found["min"]), float(found["max"]))
 
 
 def _new_labels(values: pa.ChunkedArray, known: frozenset[str] | None) -> Counter[str] | None:
