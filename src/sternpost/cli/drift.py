@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sternpost.cli.label_options import moment
 from sternpost.cli.options import AsJson, BundlePath, RequireSignature, TrustedKeys
 from sternpost.cli.present import console, print_json, rows_bar
+from sternpost.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sternpost.bundle import Bundle
     from sternpost.monitor.drift import Comparison
     from sternpost.monitor.drift_report import DriftReport
@@ -23,14 +27,30 @@ _BATCH_ROWS = 65_536
 def run(
     bundle: BundlePath,
     current: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="CURRENT...",
             help="The rows to look at. Parquet or Arrow IPC: files, folders, globs; - is an Arrow stream on stdin.",
             show_default=False,
         ),
-    ],
+    ] = None,
     *,
+    windows: Annotated[
+        Path | None,
+        typer.Option(
+            "--windows",
+            metavar="DIR",
+            help="Look at the windows that servers wrote there (serve --windows) instead of at rows.",
+            show_default=False,
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Only windows that begin then or later."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Only windows that begin before then.")
+    ] = None,
     reference: Annotated[
         list[str] | None,
         typer.Option(
@@ -49,7 +69,7 @@ def run(
             "--by",
             metavar="COLUMN[:SPAN]",
             help="Also over time, or by value: a column of CURRENT; a timestamp is cut by hour, day, week, month, "
-            "quarter or year.",
+            "quarter or year. For --windows just one of these.",
             show_default=False,
         ),
     ] = None,
@@ -67,8 +87,9 @@ def run(
     from sternpost.bundle import open_bundle
     from sternpost.monitor.drift import Comparison
 
+    _check(current, windows, reference, since, until)
     opened = open_bundle(bundle, require_signature=require_signature, trusted_keys=trusted_key or [])
-    column, _, span = (by or "").partition(":")
+    column, _, span = ("" if windows is not None else by or "").partition(":")
     comparison = Comparison(
         opened if reference is None else _rows_of(opened, reference),
         bundle=opened,
@@ -77,7 +98,10 @@ def run(
         level=level,
         tolerance=tolerance,
     )
-    _count(comparison, opened, current, column or None)
+    if windows is None:
+        _count(comparison, opened, current or [], column or None)
+    else:
+        _count_windows(comparison, opened, windows, (_moment(since, "--since"), _moment(until, "--until")), by)
     report = comparison.report()
     if html is not None:
         _write(html, report.html())
@@ -85,6 +109,43 @@ def run(
         print_json(report.to_dict() | {"html": None if html is None else str(html)})
     else:
         _show(report, html)
+
+
+def _check(
+    current: list[str] | None, windows: Path | None, reference: list[str] | None, since: str | None, until: str | None
+) -> None:
+    if (windows is None) == (not current):
+        raise UsageError("give the rows to look at, CURRENT, or --windows DIR; one of the two")
+    if windows is not None and reference is not None:
+        raise UsageError("--windows are counted in the cells of the bundle's own reference; leave --reference out")
+    if windows is None and (since is not None or until is not None):
+        raise UsageError("--since and --until choose among windows; give --windows DIR")
+
+
+def _moment(text: str | None, option: str) -> datetime | None:
+    return None if text is None else moment(text, option)
+
+
+def _count_windows(
+    comparison: Comparison,
+    bundle: Bundle,
+    folder: Path,
+    between: tuple[datetime | None, datetime | None],
+    by: str | None,
+) -> None:
+    from sternpost.errors import DataError
+    from sternpost.monitor.snapshots import snapshots
+
+    reference = bundle.require_reference()
+    found = snapshots(folder, bundle.digest, *between)
+    if not found:
+        raise DataError(
+            f"{folder}: no windows of bundle {bundle.name} ({bundle.digest[:12]}) in this time; check the folder, "
+            "--since and --until, and that it is the bundle that was served"
+        )
+    comparison.windows_by(by)
+    for snapshot in found:
+        comparison.add_window(snapshot.window(reference))
 
 
 def _rows_of(bundle: Bundle, sources: list[str]) -> object:

@@ -6,6 +6,7 @@ measuring      statistics of two vectors of counts
 verdict        from statistics to a word
 through        rows through a bundle, on the way to being counted
 periods        current rows cut by time or value
+snapshots      windows as files of a folder
 drift_report   what was found, as data
 drift_page     what was found, for people
 alarms         a detector over all columns, limits on broken rules, replay of history

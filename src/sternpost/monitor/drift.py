@@ -12,6 +12,7 @@ batches, and threads change no bit.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sternpost._core import Reference
+from sternpost._core import Reference, Window
 from sternpost.bundle import Bundle
 from sternpost.contract import as_table
 from sternpost.errors import UsageError
@@ -32,6 +33,9 @@ from sternpost.monitor.verdict import compared, judged
 
 LEVEL = 0.05
 TOLERANCE = 0.1
+#: What periods of windows are cut by.
+WINDOWS = "windows"
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def drift(
@@ -121,6 +125,26 @@ class Comparison:
             self._windows[place] = found if before is None else together(self._reference, [before, found])
         if self._calendar is not None and not self._windows:
             self._windows[None] = self._counted(table)
+
+    def add_window(self, window: Window) -> None:
+        """Count a window of the same reference; `windows_by` cuts windows into periods, by when they begin.
+
+        Raises UsageError for a window of another reference.
+        """
+        calendar = self._calendar
+        start = None if window.span is None else _EPOCH + dt.timedelta(microseconds=window.span[0])
+        place = None if calendar is None or start is None else calendar.place_of(start)
+        found = Tally(window, window.rows["seen"])
+        before = self._windows.get(place)
+        self._windows[place] = together(self._reference, [found] if before is None else [before, found])
+        self._rows += found.rows
+        for (role, column, rule), rows in window.broken.items():
+            if role == "input":
+                self._broken[column, rule] += rows
+
+    def windows_by(self, period: str | None = None) -> None:
+        """Cut windows that are added from now on into periods; without one, the finest from hour on of at most 60."""
+        self._calendar = Calendar(WINDOWS, period, "hour")
 
     def report(self) -> DriftReport:
         """What was found so far."""

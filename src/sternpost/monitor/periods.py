@@ -30,12 +30,13 @@ Place = dt.datetime | str | None
 class Calendar:
     """How rows are cut: by which column, and for moments into which span."""
 
-    def __init__(self, column: str, span: str | None = None) -> None:
-        """Raises UsageError for a span that there is not."""
+    def __init__(self, column: str, span: str | None = None, finest: Span = "day") -> None:
+        """Without a span, moments are cut as finely as `finest`. Raises UsageError for a span that there is not."""
         if span is not None and span not in SPANS:
             raise UsageError(f"period {span!r} is not known; choose one of {', '.join(SPANS)}")
         self.column = column
         self.span = span
+        self._finest = finest
         self._places: set[Place] = set()
         self._timed = False
 
@@ -50,7 +51,7 @@ class Calendar:
         self._timed = pt.is_timestamp(values.type) or pt.is_date(values.type)
         if self._timed:
             zoneless = values.cast(pa.timestamp("us", getattr(values.type, "tz", None)))
-            places = pc.floor_temporal(zoneless, unit=self.span or "day")
+            places = pc.floor_temporal(zoneless, unit=self.span or self._finest)
         elif self.span is not None:
             raise UsageError(f"by {self.column}: it is {values.type}, not a timestamp, so it has no {self.span}s")
         elif pt.is_nested(values.type):
@@ -59,14 +60,17 @@ class Calendar:
             places = pc.cast(values, pa.string())
         for found in places.unique():
             place = found.as_py()
-            self._places.add(place)
-            if len(self._places) > _PLACES_MAX:
-                raise UsageError(
-                    f"by {self.column}: more than {_PLACES_MAX:,} periods or values; choose a longer period, or a "
-                    "column with fewer values"
-                )
+            self._keep(place)
             mask = pc.is_null(places) if place is None else pc.equal(places, found)
             yield place, table.filter(mask)
+
+    def place_of(self, moment: dt.datetime) -> Place:
+        """Where a moment belongs. Raises UsageError for more periods than can be told apart."""
+        self._timed = True
+        floored = pc.floor_temporal(pa.scalar(moment, pa.timestamp("us", "UTC")), unit=self.span or self._finest)
+        place: dt.datetime = floored.as_py()
+        self._keep(place)
+        return place
 
     def gathered(self, places: Iterable[Place]) -> list[tuple[str, list[Place]]]:
         """Periods in order, each with its name and the places that it is the sum of; rows without a place come last."""
@@ -74,13 +78,21 @@ class Calendar:
         lost: list[tuple[str, list[Place]]] = [("(none)", [None])] if None in self._places else []
         if not self._timed:
             return [(str(place), [place]) for place in known] + lost
-        for span in (self.span,) if self.span is not None else ("day", "week", "month", "quarter", "year"):
+        for span in (self.span,) if self.span is not None else SPANS[SPANS.index(self._finest) :]:
             groups: dict[str, list[Place]] = {}
             for place in known:
                 groups.setdefault(_named(place, span), []).append(place)
             if len(groups) <= _PERIODS_MANY:
                 break
         return [*groups.items(), *lost]
+
+    def _keep(self, place: Place) -> None:
+        self._places.add(place)
+        if len(self._places) > _PLACES_MAX:
+            raise UsageError(
+                f"by {self.column}: more than {_PLACES_MAX:,} periods or values; choose a longer period, or a "
+                "column with fewer values"
+            )
 
 
 def _named(moment: dt.datetime, span: str) -> str:
