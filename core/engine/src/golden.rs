@@ -1,4 +1,4 @@
-//! The golden rows' replay: the bits of every feature and every raw model output, on one thread.
+//! The golden rows' replay: the bits of every feature and every raw model output, on one thread. Nobody who watches the scorer sees them.
 
 use crate::NULL_F64;
 use crate::arrow_rows::Table;
@@ -24,7 +24,7 @@ pub fn replay(scorer: &Scorer, table: &Table, go_on: &dyn Fn() -> bool) -> Resul
     let width = scorer.features().len();
     let outputs = scorer.shape().map_or(0, |shape| shape.outputs);
     let score_width = outputs.max(1);
-    let run = Run { scorer, table, stage, threads: 1, go_on };
+    let run = Run { scorer, table, stage, seen: false, threads: 1, go_on };
     let parts = run.parts(
         |range| (vec![NULL_F64; range.len() * width], vec![NULL_F64; range.len() * score_width], range.start),
         |(features, scores, start), first, block| {

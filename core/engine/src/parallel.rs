@@ -31,6 +31,8 @@ pub struct Run<'a> {
     pub table: &'a Table,
     /// How far.
     pub stage: Stage,
+    /// Whether those who watch the scorer see these rows.
+    pub seen: bool,
     /// Over how many threads, the calling one included.
     pub threads: usize,
     /// Asked by the calling thread at the start and between its blocks; false stops the run.
@@ -70,9 +72,9 @@ impl Run<'_> {
         let chunk_rows = self.chunk_rows();
         let shared = Shared { next: AtomicUsize::new(0), stop: AtomicBool::new(false), chunk_rows, chunks: rows.div_ceil(chunk_rows) };
         let threads = self.threads.clamp(1, shared.chunks.max(1));
-        let (scorer, table, stage) = (self.scorer, self.table, self.stage);
+        let run = (self.scorer, self.table, self.stage, self.seen);
         let work = |go_on: &dyn Fn() -> bool| {
-            let worked = catch_unwind(AssertUnwindSafe(|| worker(scorer, table, stage, &shared, go_on, &start, &each)));
+            let worked = catch_unwind(AssertUnwindSafe(|| worker(run, &shared, go_on, &start, &each)));
             let parts = worked.unwrap_or_else(|panic| vec![(usize::MAX, Err(Error::from_panic(panic.as_ref())))]);
             if parts.iter().any(|(_, part)| part.is_err()) {
                 shared.stop.store(true, Ordering::Relaxed);
@@ -117,9 +119,7 @@ impl Run<'_> {
 }
 
 fn worker<T>(
-    scorer: &Scorer,
-    table: &Table,
-    stage: Stage,
+    (scorer, table, stage, seen): (&Scorer, &Table, Stage, bool),
     shared: &Shared,
     go_on: &dyn Fn() -> bool,
     start: &impl Fn(Range<usize>) -> T,
@@ -127,6 +127,7 @@ fn worker<T>(
 ) -> Vec<(usize, Result<T>)> {
     let mut parts = Vec::new();
     let mut workspace = scorer.take_workspace();
+    let unseen = if seen { None } else { workspace.watch.take() };
     let mut session = None;
     let rows = table.rows();
     'chunks: loop {
@@ -156,6 +157,7 @@ fn worker<T>(
         }
         parts.push((chunk, Ok(part)));
     }
+    workspace.watch = workspace.watch.or(unseen);
     scorer.put_back(workspace, session);
     parts
 }

@@ -9,7 +9,7 @@ use crate::contract::Contract;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::model::{Model, Session, Shape};
-use crate::observer::{Blind, Observer};
+use crate::observer::Observer;
 use crate::policy::Policy;
 use crate::rule::Mark;
 use crate::spec::{BundleName, Feature, Spec};
@@ -35,6 +35,15 @@ pub enum Stage {
 
 /// Contract, kernel, model and policy, ready for any number of workers.
 pub struct Scorer {
+    parts: Arc<Parts>,
+    observer: Option<Arc<dyn Observer>>,
+    blocks: Pool<Workspace>,
+    singles: Pool<Workspace>,
+    sessions: Arc<Pool<Box<dyn Session>>>,
+}
+
+/// What a scorer is made of, the same for all that are made from it.
+struct Parts {
     contract: Contract,
     contract_json: String,
     features: Vec<Feature>,
@@ -43,10 +52,6 @@ pub struct Scorer {
     model: Option<(Shape, Arc<dyn Model>)>,
     policy: Policy,
     bundle: BundleName,
-    observer: Arc<dyn Observer>,
-    blocks: Pool<Workspace>,
-    singles: Pool<Workspace>,
-    sessions: Pool<Box<dyn Session>>,
 }
 
 /// One row's result.
@@ -80,11 +85,11 @@ impl Scorer {
             (None, Some(_)) => return Err(Error::Model("a model was given but the description names none".to_owned())),
         };
         // Opened now, so that a model that cannot run is refused here and not at the first row.
-        let sessions = Pool::default();
+        let sessions = Arc::new(Pool::default());
         if let Some((_, model)) = &model {
             sessions.put(model.open()?);
         }
-        Ok(Self {
+        let parts = Parts {
             contract: spec.contract,
             contract_json: spec.contract_json,
             feature_names: spec.features.iter().map(|feature| feature.name.clone()).collect(),
@@ -93,53 +98,55 @@ impl Scorer {
             model,
             policy: spec.policy,
             bundle: spec.bundle,
-            observer: Arc::new(Blind),
-            blocks: Pool::default(),
-            singles: Pool::default(),
-            sessions,
-        })
+        };
+        Ok(Self { parts: Arc::new(parts), observer: None, blocks: Pool::default(), singles: Pool::default(), sessions })
     }
 
-    /// Lets somebody watch every block from now on.
+    /// The same scorer, watched: it shares everything but buffers, so that what is scored here is seen and what is scored there is not.
     #[must_use]
-    pub fn watched_by(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observer = observer;
-        self
+    pub fn watched_by(&self, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            parts: self.parts.clone(),
+            observer: Some(observer),
+            blocks: Pool::default(),
+            singles: Pool::default(),
+            sessions: self.sessions.clone(),
+        }
     }
 
     /// What a row must be.
     pub fn contract(&self) -> &Contract {
-        &self.contract
+        &self.parts.contract
     }
 
     /// The contract as JSON, for whoever has to hand it on.
     pub fn contract_json(&self) -> &str {
-        &self.contract_json
+        &self.parts.contract_json
     }
 
     /// Features in output order.
     pub fn features(&self) -> &[Feature] {
-        &self.features
+        &self.parts.features
     }
 
     /// Their names.
     pub fn feature_names(&self) -> &[String] {
-        &self.feature_names
+        &self.parts.feature_names
     }
 
     /// The model's description.
     pub fn shape(&self) -> Option<&Shape> {
-        self.model.as_ref().map(|(shape, _)| shape)
+        self.parts.model.as_ref().map(|(shape, _)| shape)
     }
 
     /// Bands and actions.
     pub fn policy(&self) -> &Policy {
-        &self.policy
+        &self.parts.policy
     }
 
     /// Which bundle this was made from.
     pub fn bundle(&self) -> &BundleName {
-        &self.bundle
+        &self.parts.bundle
     }
 
     /// Whether a stage can be reached.
@@ -147,10 +154,10 @@ impl Scorer {
     /// # Errors
     /// `Error::Kernel` or `Error::Model` that says which part is absent.
     pub fn can_reach(&self, stage: Stage) -> Result<()> {
-        if stage >= Stage::Features && self.kernel.is_none() {
+        if stage >= Stage::Features && self.parts.kernel.is_none() {
             return Err(Error::Kernel("this engine was made without a kernel; it can only check rows".to_owned()));
         }
-        if stage >= Stage::Model && self.model.is_none() {
+        if stage >= Stage::Model && self.parts.model.is_none() {
             return Err(Error::Model("this engine was made without a model; it can compute features but not score".to_owned()));
         }
         Ok(())
@@ -164,16 +171,16 @@ impl Scorer {
     pub fn advance(&self, workspace: &mut Workspace, session: &mut Option<Box<dyn Session>>, stage: Stage, first: usize) -> Result<()> {
         workspace.rows.compact(&mut workspace.kept);
         if stage >= Stage::Features {
-            let Some(kernel) = &self.kernel else { return self.can_reach(stage) };
+            let Some(kernel) = &self.parts.kernel else { return self.can_reach(stage) };
             let Workspace { rows, kept, features, tables, raised, .. } = workspace;
-            kernel.run(&self.contract, rows, kept.len(), features, tables, raised)?;
+            kernel.run(&self.parts.contract, rows, kept.len(), features, tables, raised)?;
             workspace.drop_raised();
         }
         if stage >= Stage::Model {
             workspace.write_matrix();
         }
         if stage >= Stage::Model && !workspace.kept.is_empty() {
-            let Some((_, model)) = &self.model else { return self.can_reach(stage) };
+            let Some((_, model)) = &self.parts.model else { return self.can_reach(stage) };
             let session = match session {
                 Some(session) => session,
                 None => session.insert(self.take_session(model)?),
@@ -181,14 +188,14 @@ impl Scorer {
             session.run(&workspace.matrix, workspace.kept.len(), &mut workspace.raw)?;
         }
         if stage == Stage::Model {
-            self.observer.block(self, first, &workspace.block());
+            workspace.be_seen(self, first);
         }
         Ok(())
     }
 
     /// A workspace for one row, reset to it; fill it with [`crate::value_rows::put`] and hand it to [`Self::finish_row`].
     pub fn begin_row(&self) -> Workspace {
-        let mut workspace = self.singles.take().unwrap_or_else(|| Workspace::new(&self.contract, self.features.len(), 1));
+        let mut workspace = self.singles.take().unwrap_or_else(|| self.workspace(1));
         workspace.reset(1);
         workspace
     }
@@ -220,7 +227,14 @@ impl Scorer {
     }
 
     pub(crate) fn take_workspace(&self) -> Workspace {
-        self.blocks.take().unwrap_or_else(|| Workspace::new(&self.contract, self.features.len(), BLOCK_ROWS))
+        self.blocks.take().unwrap_or_else(|| self.workspace(BLOCK_ROWS))
+    }
+
+    /// Buffers for blocks of so many rows, with a watch of their own if the scorer is watched.
+    pub(crate) fn workspace(&self, rows: usize) -> Workspace {
+        let mut workspace = Workspace::new(self.contract(), self.features().len(), rows);
+        workspace.watch = self.observer.as_ref().map(|observer| observer.watch());
+        workspace
     }
 
     pub(crate) fn put_back(&self, workspace: Workspace, session: Option<Box<dyn Session>>) {
@@ -231,7 +245,7 @@ impl Scorer {
     }
 
     pub(crate) fn open_session(&self) -> Result<Option<Box<dyn Session>>> {
-        self.model.as_ref().map(|(_, model)| model.open()).transpose()
+        self.parts.model.as_ref().map(|(_, model)| model.open()).transpose()
     }
 
     fn take_session(&self, model: &Arc<dyn Model>) -> Result<Box<dyn Session>> {
@@ -244,7 +258,7 @@ impl Scorer {
 
 impl std::fmt::Debug for Scorer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scorer").field("contract", &self.contract.name).field("bundle", &self.bundle).finish_non_exhaustive()
+        f.debug_struct("Scorer").field("contract", &self.parts.contract.name).field("bundle", &self.parts.bundle).finish_non_exhaustive()
     }
 }
 

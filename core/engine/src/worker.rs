@@ -39,7 +39,7 @@ impl Scorer {
     pub fn worker(&self, rows: usize) -> Result<Worker> {
         self.can_reach(Stage::Model)?;
         let session = self.open_session()?;
-        Ok(Worker { workspace: Workspace::new(self.contract(), self.features().len(), rows), session })
+        Ok(Worker { workspace: self.workspace(rows), session })
     }
 
     /// Scores the rows that the worker's workspace was reset to and filled with.
@@ -48,6 +48,16 @@ impl Scorer {
     /// As [`Self::advance`].
     pub fn score_block<'w>(&self, worker: &'w mut Worker) -> Result<Block<'w>> {
         self.advance(&mut worker.workspace, &mut worker.session, Stage::Model, 0)?;
+        Ok(worker.workspace.block())
+    }
+
+    /// Scores them as [`Self::score_block`] does, for those who only want to know whether the scorer is well: nobody who watches it sees them.
+    ///
+    /// # Errors
+    /// As [`Self::advance`].
+    pub fn probe_block<'w>(&self, worker: &'w mut Worker) -> Result<Block<'w>> {
+        let Worker { workspace, session } = worker;
+        workspace.unseen(|workspace| self.advance(workspace, session, Stage::Model, 0))?;
         Ok(worker.workspace.block())
     }
 

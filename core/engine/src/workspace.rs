@@ -4,12 +4,13 @@
 
 use crate::contract::Contract;
 use crate::kernel::Tables;
+use crate::observer::Watch;
 use crate::rows::{Rows, gather};
 use crate::rule::Mark;
+use crate::scorer::Scorer;
 use crate::{NULL_F64, model_rows};
 
 /// Buffers for blocks of `rows.capacity` rows.
-#[derive(Debug)]
 pub struct Workspace {
     /// Decoded rows; after the contract stage only the kept ones, at the front of every column.
     pub rows: Rows,
@@ -20,6 +21,7 @@ pub struct Workspace {
     pub(crate) raw: Vec<f32>,
     pub(crate) tables: Tables,
     pub(crate) raised: Vec<Mark>,
+    pub(crate) watch: Option<Box<dyn Watch>>,
     alive: Vec<usize>,
 }
 
@@ -54,6 +56,7 @@ impl Workspace {
             raw: Vec::new(),
             tables: Tables::default(),
             raised: Vec::new(),
+            watch: None,
             alive: Vec::new(),
         }
     }
@@ -106,6 +109,22 @@ impl Workspace {
         self.kept.truncate(self.alive.len());
     }
 
+    /// Shows the block to whoever watches this workspace.
+    pub(crate) fn be_seen(&mut self, scorer: &Scorer, first: usize) {
+        if let Some(mut watch) = self.watch.take() {
+            watch.block(scorer, first, &self.block());
+            self.watch = Some(watch);
+        }
+    }
+
+    /// Does something with the workspace that nobody watches.
+    pub(crate) fn unseen<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let watch = self.watch.take();
+        let done = work(self);
+        self.watch = watch;
+        done
+    }
+
     /// Writes the kept rows as the model's input.
     pub(crate) fn write_matrix(&mut self) {
         let count = self.kept.len();
@@ -119,5 +138,11 @@ impl Block<'_> {
     /// Writes the kept rows as a model's input, row-major, into `out` of `kept.len() * features` places.
     pub fn write_matrix(&self, out: &mut [f32]) {
         model_rows::write(self.features, self.rows.capacity, out);
+    }
+}
+
+impl std::fmt::Debug for Workspace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Workspace").field("len", &self.len).field("kept", &self.kept.len()).finish_non_exhaustive()
     }
 }

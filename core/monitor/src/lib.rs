@@ -11,6 +11,7 @@ mod arrow_file;
 pub mod bundle;
 pub mod cells;
 pub mod error;
+pub mod live;
 pub mod moments;
 pub mod reference;
 pub mod source;

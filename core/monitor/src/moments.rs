@@ -8,6 +8,8 @@
 
 use sternpost_engine::wide::wide;
 
+/// Numbers of which [`Fresh`] sums are at most: 2^19 squares of 2^44 add up to less than 2^64.
+pub(crate) const FRESH: usize = 1 << 19;
 /// Largest magnitude of z.
 const MOST: f64 = 4_194_304.0;
 const MOST_SQUARED: u128 = 1 << 44;
@@ -40,6 +42,14 @@ pub struct Moments {
     pub clipped: u64,
 }
 
+/// Exact sums over at most [`FRESH`] numbers, which 64 bits hold.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Fresh {
+    sum: i64,
+    squares: u64,
+    clipped: u64,
+}
+
 impl Default for FixedPoint {
     fn default() -> Self {
         Self { centre: 0.0, exponent: 0 }
@@ -59,18 +69,53 @@ impl FixedPoint {
     pub fn unit(self) -> f64 {
         2f64.powi(self.exponent)
     }
+
+    /// Steps in one.
+    #[inline(always)]
+    fn per(self) -> f64 {
+        f64::from_bits(((1023 - i64::from(self.exponent)) as u64) << 52)
+    }
+}
+
+impl Fresh {
+    /// Adds the finite ones of these numbers.
+    #[inline]
+    pub(crate) fn add(&mut self, fixed: FixedPoint, values: &[f64]) {
+        let per = fixed.per();
+        if let [value] = values {
+            let (z, clipped) = whole(*value, fixed.centre, per);
+            self.sum += z as i64;
+            self.squares += (z * z) as u64;
+            self.clipped += clipped;
+            return;
+        }
+        for values in values.chunks(STRETCH) {
+            let (sum, squares, clipped) = sums(values, fixed.centre, per);
+            self.sum += sum as i64;
+            self.squares += squares as u64;
+            self.clipped += clipped;
+        }
+    }
+}
+
+/// z of a number, 0 of what is not finite; and 1 if it was held to the bounds.
+#[inline(always)]
+fn whole(value: f64, centre: f64, per: f64) -> (f64, u64) {
+    // Also not so for a NaN, whose difference is none.
+    let finite = value.abs() < f64::INFINITY;
+    let z = if finite { (value - centre) * per } else { 0.0 };
+    let held = if z > MOST { MOST } else { z };
+    let held = if held < -MOST { -MOST } else { held };
+    ((held + ROUND) - ROUND, u64::from(z.abs() > MOST))
 }
 
 impl Moments {
-    /// Adds the finite ones of these numbers.
-    pub fn add(&mut self, fixed: FixedPoint, values: &[f64]) {
-        let per = 2f64.powi(-fixed.exponent);
-        for values in values.chunks(STRETCH) {
-            let (sum, squares, clipped) = sums(values, fixed.centre, per);
-            self.sum += i128::from(sum as i64);
-            self.squares += u128::from(squares as u64);
-            self.clipped += clipped;
-        }
+    /// Adds fresh sums to these, and empties them.
+    pub(crate) fn take(&mut self, fresh: &mut Fresh) {
+        let Fresh { sum, squares, clipped } = std::mem::take(fresh);
+        self.sum += i128::from(sum);
+        self.squares += u128::from(squares);
+        self.clipped += clipped;
     }
 
     /// Adds other sums to these.
@@ -122,14 +167,8 @@ wide! {
         }
         for eight in eights.iter().chain([&tail]) {
             for lane in 0..LANES {
-                let value = eight[lane];
-                // Also not so for a NaN, whose difference is none.
-                let finite = value.abs() < f64::INFINITY;
-                let z = if finite { (value - centre) * per } else { 0.0 };
-                clipped[lane] += u64::from(z.abs() > MOST);
-                let held = if z > MOST { MOST } else { z };
-                let held = if held < -MOST { -MOST } else { held };
-                let whole = (held + ROUND) - ROUND;
+                let (whole, held) = whole(eight[lane], centre, per);
+                clipped[lane] += held;
                 sum[lane] += whole;
                 squares[lane] += whole * whole;
             }

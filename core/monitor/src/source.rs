@@ -16,15 +16,13 @@ use sternpost_engine::scorer::BLOCK_ROWS;
 
 use crate::cells::{Cells, Special};
 use crate::error::{Error, Result};
-use crate::moments::Moments;
+use crate::moments::{FRESH, Fresh, Moments};
 use crate::reference::{Column, Role, widen};
 
 /// Numbers that are turned into floats at once.
 pub(crate) const STRETCH: usize = 256;
 /// Labels that a table's own reference knows at most; the rarest of more are unseen.
 const KNOWN_LABELS: usize = 10_000;
-/// Rows whose counts 32 bits hold.
-const PART: usize = 1 << 20;
 
 /// What a column's values are once decoded.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -224,13 +222,13 @@ impl Source {
             return Ok(counted);
         }
         let mut counts = vec![0u32; column.cells.len()];
-        for first in range.clone().step_by(PART) {
-            self.each(first..range.end.min(first + PART), |source, rows, len| {
-                source.block(column, rows, len, &mut counts, &mut counted.moments)
-            })?;
+        let mut sums = Fresh::default();
+        for first in range.clone().step_by(FRESH) {
+            self.each(first..range.end.min(first + FRESH), |source, rows, len| source.block(column, rows, len, &mut counts, &mut sums))?;
             for (total, count) in counted.counts.iter_mut().zip(&mut counts) {
                 *total += u64::from(std::mem::take(count));
             }
+            counted.moments.take(&mut sums);
         }
         Ok(counted)
     }
@@ -239,16 +237,16 @@ impl Source {
         matches!(cells, Cells::Presence) && self.contract.columns.is_empty()
     }
 
-    fn block(&self, column: &Column, rows: &Rows, len: usize, counts: &mut [u32], moments: &mut Moments) {
+    fn block(&self, column: &Column, rows: &Rows, len: usize, counts: &mut [u32], sums: &mut Fresh) {
         match self.form {
-            Form::Float => column.count_floats(rows.floats.get(..len).unwrap_or_default(), counts, moments),
+            Form::Float => column.count_floats(rows.floats.get(..len).unwrap_or_default(), counts, sums),
             Form::Code => column.count_codes(rows.codes.get(..len).unwrap_or_default(), counts),
             Form::Flag => column.count_flags(rows.flags.get(..len).unwrap_or_default(), counts),
-            Form::Instant => column.count_longs(rows.longs.get(..len).unwrap_or_default(), counts, moments),
+            Form::Instant => column.count_longs(rows.longs.get(..len).unwrap_or_default(), counts, sums),
             _ => {
                 let mut own = [0.0; STRETCH];
                 for first in (0..len).step_by(STRETCH) {
-                    column.count_floats(self.floats(rows, first, STRETCH.min(len - first), &mut own), counts, moments);
+                    column.count_floats(self.floats(rows, first, STRETCH.min(len - first), &mut own), counts, sums);
                 }
             }
         }

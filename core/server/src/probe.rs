@@ -20,7 +20,7 @@ impl Probe {
     /// The first row of a table that breaks no rule and has a score; nothing if there is none.
     ///
     /// # Errors
-    /// As [`Scorer::score_block`].
+    /// As [`Scorer::probe_block`].
     pub fn of(scorer: &Scorer, golden: &Table) -> Result<Option<Self>> {
         let mut worker = scorer.worker(1)?;
         for row in 0..golden.rows() {
@@ -28,7 +28,7 @@ impl Probe {
             golden.fill(scorer.contract(), row, &mut worker.workspace.rows)?;
             let clean = worker.workspace.rows.findings.marks.is_empty();
             let packed = pack(scorer.contract(), &worker.workspace.rows);
-            let block = scorer.score_block(&mut worker)?;
+            let block = scorer.probe_block(&mut worker)?;
             if let (true, Some(packed), Some(score)) = (clean, packed, scorer.outcomes(&block).next().and_then(|row| row.score)) {
                 return Ok(Some(Self { packed, score_bits: score.to_bits() }));
             }
@@ -41,7 +41,7 @@ impl Probe {
         worker.workspace.reset(1);
         packed::unpack(scorer.contract(), &self.packed, 0, &mut worker.workspace.rows).is_ok()
             && scorer
-                .score_block(worker)
+                .probe_block(worker)
                 .is_ok_and(|block| scorer.outcomes(&block).next().is_some_and(|row| row.score.map(f64::to_bits) == Some(self.score_bits)))
     }
 }

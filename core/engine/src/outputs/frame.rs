@@ -39,7 +39,7 @@ struct Part {
 /// # Errors
 /// `Error::Violations` if any row is refused; otherwise as [`Run::parts`].
 pub fn frame(scorer: &Scorer, table: &Table, threads: usize, go_on: &dyn Fn() -> bool) -> Result<Batches> {
-    let run = Run { scorer, table, stage: Stage::Features, threads, go_on };
+    let run = Run { scorer, table, stage: Stage::Features, seen: true, threads, go_on };
     let parts = run.parts(
         |range| {
             let columns = scorer.features().iter().map(|feature| TypedColumn::with_capacity(feature.kind, range.len()));

@@ -25,7 +25,7 @@ pub fn matrix(scorer: &Scorer, table: &Table, threads: usize, out: &mut [f32], g
     if out.len() != table.rows() * width {
         return Err(Error::Internal(format!("{} places for {} rows of {width} features", out.len(), table.rows())));
     }
-    let run = Run { scorer, table, stage: Stage::Features, threads, go_on };
+    let run = Run { scorer, table, stage: Stage::Features, seen: true, threads, go_on };
     let chunk_rows = run.chunk_rows();
     let chunks: Vec<_> = out.chunks_mut((chunk_rows * width).max(1)).map(|chunk| Mutex::new(Some(chunk))).collect();
     let take = |chunk: usize| chunks.get(chunk).and_then(|chunk| chunk.lock().unwrap_or_else(PoisonError::into_inner).take());

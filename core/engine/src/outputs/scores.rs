@@ -57,7 +57,7 @@ pub fn score(scorer: &Scorer, table: &Table, threads: usize, go_on: &dyn Fn() ->
     scorer.can_reach(Stage::Model)?;
     let Some(shape) = scorer.shape() else { return Err(Error::Internal("a model vanished".to_owned())) };
     let schema = score_schema(shape);
-    let run = Run { scorer, table, stage: Stage::Model, threads, go_on };
+    let run = Run { scorer, table, stage: Stage::Model, seen: true, threads, go_on };
     let parts = run.parts(|range| Columns::with_capacity(shape, range.len()), |columns, _, block| columns.block(scorer, shape, block))?;
     let batches = parts.into_iter().map(|columns| columns.finish(&schema)).collect::<Result<_>>()?;
     Ok((schema, batches))

@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use sternpost_engine::error::Error;
-use sternpost_engine::observer::Observer;
+use sternpost_engine::observer::{Observer, Watch};
 use sternpost_engine::scorer::Scorer;
 use sternpost_engine::value_rows::{Value, put};
 use sternpost_engine::workspace::Block;
@@ -186,24 +186,61 @@ fn a_run_stops_when_asked() {
     assert_eq!(asked.into_inner(), 4);
 }
 
+/// Rows, and those that were not refused, over all watches; how many watches there are.
+#[derive(Default)]
+struct Seen(AtomicUsize, Mutex<Vec<usize>>, AtomicUsize);
+struct Everything(Arc<Seen>);
+struct Eye(Arc<Seen>);
+
+impl Observer for Everything {
+    fn watch(&self) -> Box<dyn Watch> {
+        self.0.2.fetch_add(1, Ordering::Relaxed);
+        Box::new(Eye(self.0.clone()))
+    }
+}
+
+impl Watch for Eye {
+    fn block(&mut self, scorer: &Scorer, first: usize, block: &Block<'_>) {
+        assert_eq!(block.raw.len(), block.kept.len());
+        assert_eq!(block.matrix.len(), block.kept.len() * scorer.features().len());
+        self.0.0.fetch_add(block.len, Ordering::Relaxed);
+        self.0.1.lock().expect("not poisoned").extend(block.kept.iter().map(|row| first + row));
+    }
+}
+
 #[test]
 fn observers_see_every_row_once() {
-    #[derive(Default)]
-    struct Count(AtomicUsize, Mutex<Vec<usize>>);
-    impl Observer for Count {
-        fn block(&self, scorer: &Scorer, first: usize, block: &Block<'_>) {
-            assert_eq!(block.raw.len(), block.kept.len());
-            assert_eq!(block.matrix.len(), block.kept.len() * scorer.features().len());
-            self.0.fetch_add(block.len, Ordering::Relaxed);
-            self.1.lock().expect("not poisoned").extend(block.kept.iter().map(|row| first + row));
-        }
-    }
-    let count = Arc::new(Count::default());
-    let scorer = scorer(REGRESSION, "null").watched_by(count.clone());
+    let seen = Arc::new(Seen::default());
+    let scorer = scorer(REGRESSION, "null").watched_by(Arc::new(Everything(seen.clone())));
     let table = table(&scorer, columns(2500), 999).expect("binds");
     let (_, batches) = outputs::score(&scorer, &table, 4, &go_on).expect("scores");
     let with_score: Vec<_> = scored(&batches).iter().enumerate().filter(|(_, row)| row.0.is_some()).map(|(row, _)| row).collect();
-    let mut seen = count.1.lock().expect("not poisoned").clone();
-    seen.sort_unstable();
-    assert_eq!((count.0.load(Ordering::Relaxed), seen), (2500, with_score));
+    let mut rows = seen.1.lock().expect("not poisoned").clone();
+    rows.sort_unstable();
+    assert_eq!((seen.0.load(Ordering::Relaxed), rows), (2500, with_score));
+    assert!(seen.2.load(Ordering::Relaxed) <= 4, "a watch for each thread's buffers at most");
+    row(&scorer, 1);
+    assert_eq!(seen.0.load(Ordering::Relaxed), 2501);
+}
+
+#[test]
+fn what_is_no_traffic_is_not_seen() {
+    let seen = Arc::new(Seen::default());
+    let plain = scorer(REGRESSION, "null");
+    let watched = plain.watched_by(Arc::new(Everything(seen.clone())));
+    let table = table(&watched, columns(1500), 999).expect("binds");
+    outputs::score(&plain, &table, 2, &go_on).expect("scores");
+    row(&plain, 1);
+    golden::replay(&watched, &table, &go_on).expect("replays");
+    let mut worker = watched.worker(8).expect("opens");
+    worker.workspace.reset(8);
+    table.fill(watched.contract(), 0, &mut worker.workspace.rows).expect("fills");
+    watched.probe_block(&mut worker).expect("scores");
+    assert_eq!(seen.0.load(Ordering::Relaxed), 0);
+    // The same buffers are watched again afterwards.
+    worker.workspace.reset(8);
+    table.fill(watched.contract(), 0, &mut worker.workspace.rows).expect("fills");
+    watched.score_block(&mut worker).expect("scores");
+    outputs::score(&watched, &table, 1, &go_on).expect("scores");
+    assert_eq!(seen.0.load(Ordering::Relaxed), 1508);
 }

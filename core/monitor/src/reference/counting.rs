@@ -5,7 +5,7 @@ use sternpost_engine::{NULL_FLAG, NULL_I64};
 
 use super::Column;
 use crate::cells::{Cells, Labels, Special};
-use crate::moments::Moments;
+use crate::moments::Fresh;
 
 /// Integers that are turned into floats at once.
 const STRETCH: usize = 256;
@@ -13,7 +13,7 @@ const STRETCH: usize = 256;
 impl Column {
     /// Floats: numbers and scores; flags as 0 and 1; labels by code.
     #[inline]
-    pub(crate) fn count_floats(&self, values: &[f64], counts: &mut [u32], moments: &mut Moments) {
+    pub(crate) fn count_floats(&self, values: &[f64], counts: &mut [u32], sums: &mut Fresh) {
         match &self.cells {
             Cells::Numeric(scale) | Cells::Score(scale) => {
                 if let [value] = values
@@ -25,7 +25,7 @@ impl Column {
                         self.special(counts, if value.is_nan() { Special::Null } else { Special::Infinite });
                     }
                 }
-                moments.add(self.fixed, values);
+                sums.add(self.fixed, values);
             }
             Cells::Category(labels) => {
                 for value in values {
@@ -46,14 +46,14 @@ impl Column {
 
     /// 64-bit integers, which count as the floats nearest to them.
     #[inline]
-    pub(crate) fn count_longs(&self, values: &[i64], counts: &mut [u32], moments: &mut Moments) {
+    pub(crate) fn count_longs(&self, values: &[i64], counts: &mut [u32], sums: &mut Fresh) {
         if matches!(self.cells, Cells::Presence) {
             return values.iter().for_each(|value| bump(counts, if *value == NULL_I64 { 1 + Special::Null as usize } else { 0 }));
         }
         for values in values.chunks(STRETCH) {
             let mut floats = [0.0; STRETCH];
             widen(values, &mut floats);
-            self.count_floats(floats.get(..values.len()).unwrap_or_default(), counts, moments);
+            self.count_floats(floats.get(..values.len()).unwrap_or_default(), counts, sums);
         }
     }
 

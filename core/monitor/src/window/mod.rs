@@ -101,6 +101,33 @@ impl Window {
         self.counts.get_mut(self.reference.span(column)).unwrap_or_default()
     }
 
+    pub(crate) fn moments_mut(&mut self) -> &mut [Moments] {
+        &mut self.moments
+    }
+
+    pub(crate) fn all_counts_mut(&mut self) -> &mut [u64] {
+        &mut self.counts
+    }
+
+    /// Adds one broken rule, or more, at a column.
+    pub(crate) fn broke(&mut self, column: usize, rule: Rule, times: u64) {
+        if let Some(count) = self.broken.get_mut(column * RULES + rule.position()) {
+            *count += times;
+        }
+    }
+
+    /// Adds what another window of the same reference counted, and empties it.
+    pub(crate) fn drain(&mut self, other: &mut Self) {
+        let RowCounts { seen, refused, scored, dropped } = std::mem::take(&mut other.rows);
+        self.rows.seen += seen;
+        self.rows.refused += refused;
+        self.rows.scored += scored;
+        self.rows.dropped += dropped;
+        self.counts.iter_mut().zip(&mut other.counts).for_each(|(total, count)| *total += std::mem::take(count));
+        self.broken.iter_mut().zip(&mut other.broken).for_each(|(total, count)| *total += std::mem::take(count));
+        self.moments.iter_mut().zip(&mut other.moments).for_each(|(total, moments)| total.merge(&std::mem::take(moments)));
+    }
+
     /// Adds to a column what was counted elsewhere.
     pub(crate) fn add(&mut self, column: usize, counts: &[u64], moments: &Moments) {
         self.counts_mut(column).iter_mut().zip(counts).for_each(|(total, count)| *total += count);
