@@ -317,6 +317,8 @@ class Server:
     def trouble(self) -> str | None: ...
     @property
     def bundles(self) -> list[tuple[str, int, str]]: ...
+    @property
+    def journal(self) -> str | None: ...
     def wait(self, seconds: float) -> tuple[str, str] | None:
         """The next wish, ("load" or "unload", name), to be answered before the next; None after `seconds`."""
 
@@ -354,7 +356,9 @@ class Client:
     def __new__(cls, settings: str, fallback: Engine | None = None) -> Client:
         """UsageError for settings that cannot be used."""
 
-    def score_row(self, row: Mapping[str, object], deadline_s: float, stake: str = "advise", id: str = "") -> Decision:
+    def score_row(
+        self, row: Mapping[str, object], deadline_s: float, stake: str = "advise", id: str = "", entity: str = ""
+    ) -> Decision:
         """Score one row; its keys are exactly the contract's columns.
 
         ContractError for a missing or unknown key or a wrong type, ServerError when nobody answers.
@@ -369,7 +373,17 @@ class Client:
     ) -> pa.Table:
         """Score a table, with the columns of `Engine.score_table`; `threads` are those of the fallback."""
 
-    def report(self, prediction_id: str, outcome: object, known_at_us: int, deadline_s: float) -> None:
+    def report(
+        self,
+        prediction_id: str,
+        outcome: object,
+        known_at_us: int,
+        happened_at_us: int | None,
+        entity: str,
+        source: str,
+        revision: int,
+        deadline_s: float,
+    ) -> None:
         """Tell what happened after a prediction."""
 
     def describe(self, deadline_s: float) -> str:

@@ -50,15 +50,29 @@ class Client:
 
     @overload
     async def score(
-        self, data: Mapping[str, object], *, deadline_s: float | None = None, stake: Stake = "advise", id: str = ""
+        self,
+        data: Mapping[str, object],
+        *,
+        deadline_s: float | None = None,
+        stake: Stake = "advise",
+        id: str = "",
+        entity: str = "",
     ) -> Decision: ...
     @overload
     async def score(
-        self, data: Any, *, deadline_s: float | None = None, stake: Stake = "advise", id: str = ""
+        self,
+        data: Any,
+        *,
+        deadline_s: float | None = None,
+        stake: Stake = "advise",
+        id: str = "",
+        entity: str = "",
     ) -> pa.Table: ...
-    async def score(self, data: Any, *, deadline_s: float | None = None, stake: Stake = "advise", id: str = "") -> Any:
+    async def score(
+        self, data: Any, *, deadline_s: float | None = None, stake: Stake = "advise", id: str = "", entity: str = ""
+    ) -> Any:
         """As `sternpost.Client.score`."""
-        return await self._run(self._client.score, data, deadline_s=deadline_s, stake=stake, id=id)
+        return await self._run(self._client.score, data, deadline_s=deadline_s, stake=stake, id=id, entity=entity)
 
     async def report(
         self,
@@ -66,10 +80,24 @@ class Client:
         outcome: bool | int | float | str | None,
         *,
         known_at: datetime | None = None,
+        happened_at: datetime | None = None,
+        entity: str = "",
+        source: str = "",
+        revision: int = 0,
         deadline_s: float | None = None,
     ) -> None:
         """As `sternpost.Client.report`."""
-        await self._run(self._client.report, prediction_id, outcome, known_at=known_at, deadline_s=deadline_s)
+        await self._run(
+            self._client.report,
+            prediction_id,
+            outcome,
+            known_at=known_at,
+            happened_at=happened_at,
+            entity=entity,
+            source=source,
+            revision=revision,
+            deadline_s=deadline_s,
+        )
 
     async def describe(self, *, deadline_s: float | None = None) -> dict[str, Any]:
         """As `sternpost.Client.describe`."""

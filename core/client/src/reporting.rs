@@ -1,7 +1,6 @@
 //! Telling a server what really happened after a prediction.
 
-use sternpost_wire::scoring::value::Kind;
-use sternpost_wire::scoring::{ReportReply, ReportRequest, Value};
+use sternpost_wire::scoring::{ReportReply, ReportRequest};
 
 use crate::breaker::Outcome;
 use crate::client::Client;
@@ -13,17 +12,15 @@ use crate::tries::Tries;
 const REPORT: &str = "/sternpost.v1.Scoring/Report";
 
 impl Client {
-    /// Tells an outcome: `known_at_us` in microseconds since 1970 in UTC.
+    /// Tells an outcome.
     ///
     /// # Errors
     /// Why it could not be told; telling it again is harmless.
-    pub fn report(&self, prediction_id: &str, outcome: Kind, known_at_us: i64, patience: Patience<'_>) -> Result<(), Error> {
+    pub fn report(&self, request: &ReportRequest, patience: Patience<'_>) -> Result<(), Error> {
         let inner = self.inner()?;
-        let outcome = Some(Value { kind: Some(outcome) });
-        let request = ReportRequest { prediction_id: prediction_id.to_owned(), outcome, known_at_us };
         let tell = |flight: &Flight<'_>, patience| -> Result<(), Trouble> {
             let mut held = flight.remote.pool.take(patience)?;
-            let told: Result<ReportReply, _> = held.get()?.unary(REPORT, &request, patience);
+            let told: Result<ReportReply, _> = held.get()?.unary(REPORT, request, patience);
             if matches!(told, Ok(_) | Err(Trouble::Said(_))) {
                 held.keep();
             }

@@ -31,6 +31,8 @@ pub struct Ask<'a> {
     pub row: Bytes,
     /// The caller's name for the prediction; empty to have one made.
     pub id: &'a str,
+    /// Whom the row is about; empty if nobody says.
+    pub entity: &'a str,
     /// What hangs on the answer.
     pub stake: Stake,
     /// When and while to wait.
@@ -96,6 +98,7 @@ impl Inner {
             stake: ask.stake.into(),
             row: Some(Row::Packed(PackedRow { schema: ask.description.schema, values: ask.row.clone() })),
             timeout_us: 0,
+            entity: ask.entity.to_owned(),
         };
         let mut tries = Tries::new(self, patience, !self.has_fallback());
         loop {

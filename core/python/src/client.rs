@@ -23,8 +23,8 @@ use sternpost_engine::arrow_rows::Table;
 use sternpost_engine::scorer::Scorer;
 use sternpost_engine::violation;
 use sternpost_wire::packed;
-use sternpost_wire::scoring::Stake;
 use sternpost_wire::scoring::value::Kind;
+use sternpost_wire::scoring::{ReportRequest, Stake, Value};
 
 use crate::decision::{Decision, Violation};
 use crate::engine::Engine;
@@ -127,12 +127,21 @@ impl Client {
     }
 
     /// Scores one row given as a mapping from column name to value.
-    #[pyo3(signature = (row, deadline_s, stake="advise", id=""))]
-    fn score_row(&self, py: Python<'_>, row: &Bound<'_, PyAny>, deadline_s: f64, stake: &str, id: &str) -> PyResult<Decision> {
+    #[pyo3(signature = (row, deadline_s, stake="advise", id="", entity=""))]
+    fn score_row(
+        &self,
+        py: Python<'_>,
+        row: &Bound<'_, PyAny>,
+        deadline_s: f64,
+        stake: &str,
+        id: &str,
+        entity: &str,
+    ) -> PyResult<Decision> {
         gate::contained(py, || {
             let until = Instant::now() + seconds(py, "deadline_s", deadline_s)?;
             let stake = self::stake(py, stake)?;
             checked_id(py, id)?;
+            checked_entity(py, entity)?;
             let (mut description, mut cause) = match self.wait(py, until, |client, patience| client.described(patience))? {
                 Described::Served(description) => (description, None),
                 Described::Local(description, cause) => (description, Some(cause)),
@@ -158,7 +167,7 @@ impl Client {
                 };
                 let asked = description.clone();
                 let scored = self.wait(py, until, |client, patience| {
-                    client.score(&Ask { description: asked, row: packed, id, stake, patience, cause, repacked })
+                    client.score(&Ask { description: asked, row: packed, id, entity, stake, patience, cause, repacked })
                 })?;
                 match scored {
                     Scored::Answer(answer) => return Ok(decision(py, *answer, |place| reader.text(&fields, place))),
@@ -205,11 +214,25 @@ impl Client {
     }
 
     /// Tells what happened after a prediction.
-    fn report(&self, py: Python<'_>, prediction_id: &str, outcome: &Bound<'_, PyAny>, known_at_us: i64, deadline_s: f64) -> PyResult<()> {
+    #[pyo3(signature = (prediction_id, outcome, known_at_us, happened_at_us, entity, source, revision, deadline_s))]
+    #[allow(clippy::too_many_arguments)] // the fields of the message
+    fn report(
+        &self,
+        py: Python<'_>,
+        prediction_id: String,
+        outcome: &Bound<'_, PyAny>,
+        known_at_us: i64,
+        happened_at_us: Option<i64>,
+        entity: String,
+        source: String,
+        revision: i64,
+        deadline_s: f64,
+    ) -> PyResult<()> {
         gate::contained(py, || {
             let until = Instant::now() + seconds(py, "deadline_s", deadline_s)?;
-            let outcome = self::outcome(outcome)?;
-            self.wait(py, until, |client, patience| client.report(prediction_id, outcome, known_at_us, patience))
+            let outcome = Some(Value { kind: Some(self::outcome(outcome)?) });
+            let request = ReportRequest { prediction_id, outcome, known_at_us, happened_at_us, source, revision, entity };
+            self.wait(py, until, |client, patience| client.report(&request, patience))
         })
     }
 
@@ -327,6 +350,17 @@ fn outcome(value: &Bound<'_, PyAny>) -> PyResult<Kind> {
         let name = value.get_type().name()?;
         Err(errors::usage(value.py(), format!("an outcome is a bool, a number, a text or None, and not a {name}")))
     }
+}
+
+/// Longest name of whom a row is about, in bytes; the server's limit.
+const ENTITY_BYTES: usize = 256;
+
+fn checked_entity(py: Python<'_>, entity: &str) -> PyResult<()> {
+    if entity.len() <= ENTITY_BYTES {
+        return Ok(());
+    }
+    let told = violation::shortened(entity);
+    Err(errors::usage(py, format!("entity is '{told}', of {} bytes; give at most {ENTITY_BYTES}", entity.len())))
 }
 
 /// A name that is wrong is the caller's mistake, and told before anything is sent.

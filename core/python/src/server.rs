@@ -128,7 +128,13 @@ impl Server {
     /// Says of a bundle why it is not served, or not in its newest form.
     fn report_trouble(&self, name: String, reason: String) {
         tracing::warn!(bundle = name, "not served: {reason}");
-        self.running.registry().trouble(Trouble { name, reason });
+        self.running.trouble(Trouble { name, reason });
+    }
+
+    /// The journal's counts as JSON; nothing without a journal.
+    #[getter]
+    fn journal(&self) -> Option<String> {
+        self.running.journal().map(|journal| serde_json::to_string(&journal.stats()).unwrap_or_default())
     }
 
     /// Tells health that the end is near and goes on taking calls.

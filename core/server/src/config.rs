@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::lane::Limits;
+use crate::remember;
 use crate::traces;
 
 /// Where to listen.
@@ -116,6 +117,8 @@ pub struct Config {
     pub mirror_typed: bool,
     /// Where spans go, if anywhere.
     pub traces: Option<traces::Settings>,
+    /// Where what is answered is remembered, if anywhere.
+    pub journal: Option<remember::Settings>,
 }
 
 impl Config {
@@ -140,6 +143,7 @@ impl Config {
             busy_poll: false,
             mirror_typed: true,
             traces: None,
+            journal: None,
         }
     }
 }

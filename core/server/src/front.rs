@@ -16,6 +16,7 @@ use crate::health::Health;
 use crate::health_service::Board;
 use crate::listen::{Listener, SocketFile};
 use crate::monitoring;
+use crate::remember::Journal;
 use crate::site::Phase;
 use crate::thread::{Socket, Thread};
 use crate::tls::Certificate;
@@ -48,6 +49,8 @@ pub struct Front {
     pub board: Board,
     /// What is served.
     pub registry: Arc<Registry>,
+    /// What is remembered, if anything.
+    pub journal: Option<Arc<Journal>>,
     /// What may have to be renewed.
     pub certificate: Option<Arc<Certificate>>,
     /// The phase of the server's life.
@@ -87,7 +90,8 @@ impl Front {
                 });
             }
             if let Some(http) = http {
-                let router = monitoring::router(front.registry.clone(), front.health.clone(), front.threads.clone(), front.traces.clone());
+                let (traces, journal) = (front.traces.clone(), front.journal.clone());
+                let router = monitoring::router(front.registry.clone(), front.health.clone(), front.threads.clone(), traces, journal);
                 let mut phase = front.phase.clone();
                 tokio::task::spawn_local(async move {
                     let served = async {

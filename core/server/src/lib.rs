@@ -32,6 +32,7 @@ pub mod oip;
 pub mod operator;
 pub mod probe;
 mod refusal;
+pub mod remember;
 pub mod scoring;
 pub mod server;
 mod services;

@@ -8,18 +8,26 @@ use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use sternpost_journal::counters::Stats;
 
 use crate::catalog::{Registry, Served};
 use crate::health::Health;
 use crate::histogram::Histogram;
+use crate::remember::Journal;
 use crate::thread::Thread;
 use crate::traces::Counts;
 
 /// The pages.
-pub fn router(registry: Arc<Registry>, health: Health, threads: Arc<[Thread]>, traces: Option<Arc<Counts>>) -> Router {
+pub fn router(
+    registry: Arc<Registry>,
+    health: Health,
+    threads: Arc<[Thread]>,
+    traces: Option<Arc<Counts>>,
+    journal: Option<Arc<Journal>>,
+) -> Router {
     let ready = health.clone();
     let page = move || {
-        let text = exposition(&registry, &health, &threads, traces.as_deref());
+        let text = exposition(&registry, &health, &threads, traces.as_deref(), journal.as_deref());
         async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text) }
     };
     Router::new()
@@ -39,7 +47,7 @@ pub fn router(registry: Arc<Registry>, health: Health, threads: Arc<[Thread]>, t
         .route("/metrics", get(page))
 }
 
-fn exposition(registry: &Registry, health: &Health, threads: &[Thread], traces: Option<&Counts>) -> String {
+fn exposition(registry: &Registry, health: &Health, threads: &[Thread], traces: Option<&Counts>, journal: Option<&Journal>) -> String {
     let catalog = registry.catalog();
     let bundles = catalog.bundles();
     let mut page = Page::default();
@@ -114,6 +122,9 @@ fn exposition(registry: &Registry, health: &Health, threads: &[Thread], traces: 
             page.line("sternpost_trace_spans_total", &format!("fate=\"{fate}\""), count.load(Ordering::Relaxed) as f64);
         }
     }
+    if let Some(journal) = journal {
+        page.journal(&journal.stats());
+    }
     page.text
 }
 
@@ -134,6 +145,28 @@ impl Page {
 
     fn line(&mut self, name: &str, labels: &str, value: f64) {
         let _ = if labels.is_empty() { writeln!(self.text, "{name} {value}") } else { writeln!(self.text, "{name}{{{labels}}} {value}") };
+    }
+
+    fn journal(&mut self, stats: &Stats) {
+        let counts = [
+            ("appended", "Rows written to the journal.", stats.appended),
+            ("durable", "Rows settled to the durability that was asked for.", stats.durable),
+            ("dropped", "Entries that the journal did not take because it was full.", stats.dropped),
+            ("lost", "Rows that were taken and may not be there because the disk failed.", stats.lost),
+            ("fsyncs", "Times that the disk was asked to flush.", stats.fsyncs),
+            ("bytes", "Bytes written to the journal.", stats.bytes),
+            ("segments", "Segments begun.", stats.segments),
+            ("errors", "Times that the disk failed.", stats.errors),
+        ];
+        for (name, help, value) in counts {
+            let name = format!("sternpost_journal_{name}_total");
+            self.head(&name, "counter", help);
+            self.line(&name, "", value as f64);
+        }
+        self.head("sternpost_journal_failing", "gauge", "1 while the journal cannot be written, as when the disk is full.");
+        self.line("sternpost_journal_failing", "", f64::from(u8::from(stats.alarm)));
+        self.head("sternpost_journal_lag_seconds", "gauge", "Age of the oldest row that is not settled.");
+        self.line("sternpost_journal_lag_seconds", "", stats.lag_us as f64 / 1e6);
     }
 
     fn histogram(&mut self, name: &str, labels: &str, histogram: &Histogram) {

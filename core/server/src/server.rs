@@ -12,7 +12,7 @@ use crate::batch::{self, Pool};
 use sternpost_wire::failure::Failure;
 
 use crate::catalog::{Opened, Registry, Served, Trouble};
-use crate::clock::Clock;
+use crate::clock::{Clock, wall_us};
 use crate::config::{Address, Config};
 use crate::front::{self, Front};
 use crate::health::Health;
@@ -20,6 +20,7 @@ use crate::health_service::Board;
 use crate::lane::{Lane, Pulse};
 use crate::listen::Listener;
 use crate::operator::Operator;
+use crate::remember::{Change, Journal, Pen, word};
 use crate::services::{self, Parts};
 use crate::site::Phase;
 use crate::thread::{Shared, Thread};
@@ -42,6 +43,8 @@ pub struct Server {
     health: Health,
     clock: Clock,
     busy: bool,
+    /// After the threads that write to it, so that it is closed when they have ended.
+    journal: Option<Arc<Journal>>,
 }
 
 impl Server {
@@ -59,6 +62,7 @@ impl Server {
         let http = config.http.map(|address| Listener::bind(&Address::Tcp(address))).transpose()?;
         let certificate = config.tls.clone().map(Certificate::read).transpose()?;
         let tls = certificate.as_ref().map(Certificate::settings).transpose()?;
+        let journal = config.journal.clone().map(Journal::open).transpose()?.map(Arc::new);
         let config = Arc::new(config);
         let failed = |error: std::io::Error| format!("the operating system refuses a thread: {error}");
         let clock = Clock::start();
@@ -73,6 +77,7 @@ impl Server {
             pool: pool.clone(),
             health: health.clone(),
             board: board.clone(),
+            journal: journal.clone(),
         };
         let routes = services::routes(parts).map_err(|error| format!("the services cannot be described: {error}"))?;
         let addresses = listeners.iter().map(Listener::address).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
@@ -86,13 +91,14 @@ impl Server {
         let counts = traces.as_ref().map(|traces| traces.counts().clone());
         let shared = Shared { config: config.clone(), access, routes, tls, clock, traces };
         let (phase, phases) = watch::channel(Phase::Serving);
-        let threads = start_threads(&shared, &registry, pulses)?;
+        let threads = start_threads(&shared, &registry, pulses, journal.as_deref())?;
         let front = Front {
             threads: threads.clone(),
             most: config.connections,
             health: health.clone(),
             board,
             registry: registry.clone(),
+            journal: journal.clone(),
             certificate,
             phase: phases,
             traces: counts,
@@ -114,6 +120,7 @@ impl Server {
             health,
             clock,
             busy: config.busy_poll,
+            journal,
         })
     }
 
@@ -136,10 +143,16 @@ impl Server {
         let version = self.registry.next_version(&opened.scorer.bundle().name);
         let served = Served::new(opened, version);
         if let Err(failure) = served.warm(self.threads.len()) {
-            self.registry.trouble(Trouble { name: served.name.clone(), reason: failure.message.clone() });
+            self.trouble(Trouble { name: served.name.clone(), reason: failure.message.clone() });
             return Err(failure);
         }
-        if let Some(old) = self.registry.serve(served) {
+        let (name, digest, rung) = (served.name.clone(), served.digest().to_owned(), served.rung);
+        let old = self.registry.serve(served);
+        self.note("loaded", &name, Some(&digest), &serde_json::json!({ "version": version, "rung": word(rung) }));
+        if let Some(old) = old {
+            if old.rung != rung {
+                self.note("rung", &name, Some(&digest), &serde_json::json!({ "from": word(old.rung), "to": word(rung) }));
+            }
             release(old);
         }
         Ok(version)
@@ -147,7 +160,27 @@ impl Server {
 
     /// Serves a bundle no longer; false if it was not served.
     pub fn withdraw(&self, name: &str) -> bool {
-        self.registry.withdraw(name).map(release).is_some()
+        let Some(old) = self.registry.withdraw(name) else { return false };
+        self.note("withdrawn", name, Some(old.digest()), &serde_json::json!({ "version": old.version }));
+        release(old);
+        true
+    }
+
+    /// Remembers why a bundle is not served, or not in its newest form.
+    pub fn trouble(&self, trouble: Trouble) {
+        self.note("failed", &trouble.name, None, &serde_json::json!({ "reason": trouble.reason }));
+        self.registry.trouble(trouble);
+    }
+
+    fn note(&self, kind: &'static str, bundle: &str, digest: Option<&str>, detail: &serde_json::Value) {
+        let Some(journal) = &self.journal else { return };
+        let (bundle, digest, detail) = (bundle.to_owned(), digest.map(str::to_owned), Some(detail.to_string()));
+        journal.note(Change { kind, bundle, digest, detail, at_us: wall_us() });
+    }
+
+    /// The counts of the journal, if there is one.
+    pub fn journal(&self) -> Option<&Journal> {
+        self.journal.as_deref()
     }
 
     /// What is served.
@@ -207,6 +240,9 @@ impl Server {
                 let _ = thread.join();
             }
         }
+        if let Some(journal) = &self.journal {
+            journal.close();
+        }
     }
 
     fn enter(&self, phase: Phase) {
@@ -238,16 +274,25 @@ fn release(old: Arc<Served>) {
     }
 }
 
-fn start_threads(shared: &Shared, registry: &Arc<Registry>, pulses: Vec<Arc<Pulse>>) -> Result<Arc<[Thread]>, String> {
+fn start_threads(
+    shared: &Shared,
+    registry: &Arc<Registry>,
+    pulses: Vec<Arc<Pulse>>,
+    journal: Option<&Journal>,
+) -> Result<Arc<[Thread]>, String> {
     let mut threads = Vec::with_capacity(pulses.len());
     for (number, pulse) in pulses.into_iter().enumerate() {
         // Proved here, so that a model that cannot run on a thread of its own stops the start and not the first row.
         Lane::new(registry.clone(), shared.config.limits, pulse.clone()).map_err(|failure| failure.message)?;
         let (registry, limits, clock, told) = (registry.clone(), shared.config.limits, shared.clock, pulse.clone());
+        let ink = journal.map(Journal::ink).transpose()?;
         let make = move || loop {
             match Lane::new(registry.clone(), limits, told.clone()) {
                 Ok(mut lane) => {
                     lane.probe(clock.now_ms());
+                    if let Some(ink) = ink {
+                        lane.remember(Pen::new(ink));
+                    }
                     return lane;
                 }
                 Err(failure) => tracing::error!("a thread cannot open its lane: {}", failure.message),

@@ -14,6 +14,7 @@ use tonic_health::pb::health_server::HealthServer;
 
 use crate::batch::Pool;
 use crate::catalog::{Registry, Served};
+use crate::clock::wall_us;
 use crate::config::Config;
 use crate::flight::{self, Flight};
 use crate::health::Health;
@@ -21,6 +22,7 @@ use crate::health_service::Board;
 use crate::ipc;
 use crate::oip::{self, Inference, Options, TypedResponse};
 use crate::operator::Operator;
+use crate::remember::{self, Journal};
 
 /// What the services answer from.
 pub struct Parts {
@@ -36,6 +38,8 @@ pub struct Parts {
     pub health: Health,
     /// Where callers read that.
     pub board: Board,
+    /// What is remembered, if anything.
+    pub journal: Option<Arc<Journal>>,
 }
 
 /// The services.
@@ -45,9 +49,9 @@ pub fn routes(parts: Parts) -> Result<Routes, tonic_reflection::server::Error> {
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let Parts { config, registry, operator, pool, health: state, board } = parts;
+    let Parts { config, registry, operator, pool, health: state, board, journal } = parts;
     let most = config.message_bytes;
-    let descriptions = ScoringServer::new(Descriptions { registry: registry.clone() })
+    let descriptions = ScoringServer::new(Descriptions { registry: registry.clone(), journal })
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Deflate)
         .max_decoding_message_size(most);
@@ -84,6 +88,7 @@ pub fn routes(parts: Parts) -> Result<Routes, tonic_reflection::server::Error> {
 
 struct Descriptions {
     registry: Arc<Registry>,
+    journal: Option<Arc<Journal>>,
 }
 
 /// What a bundle expects and gives.
@@ -133,9 +138,13 @@ impl ScoringService for Descriptions {
         Err(misled())
     }
 
-    async fn report(&self, _: Request<ReportRequest>) -> Result<Response<ReportReply>, Status> {
-        let message = "this server keeps no journal, so there is no prediction to add an outcome to";
-        Err(failure::Failure::new(Code::FailedPrecondition, failure::Reason::Unsupported, message).into())
+    async fn report(&self, request: Request<ReportRequest>) -> Result<Response<ReportReply>, Status> {
+        let Some(journal) = &self.journal else {
+            let message = "this server keeps no journal, so there is no prediction to add an outcome to; start it with --journal";
+            return Err(failure::Failure::new(Code::FailedPrecondition, failure::Reason::Unsupported, message).into());
+        };
+        journal.keep(remember::read(request.into_inner(), wall_us())?).await?;
+        Ok(Response::new(ReportReply {}))
     }
 }
 

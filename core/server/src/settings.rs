@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use sternpost_journal::ring::Full;
+use sternpost_journal::writer::Durability;
 
 use crate::config::{Access, Address, Config, TlsFiles};
+use crate::remember;
 use crate::traces;
 
 #[derive(Deserialize)]
@@ -39,6 +42,7 @@ struct Settings {
     busy_poll: bool,
     #[serde(default)]
     raw_answers: bool,
+    journal: Option<Kept>,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +67,41 @@ impl Traces {
             return Err(format!("the share of traces is {}; give a number from 0 to 1", self.share));
         }
         Ok(traces::Settings { endpoint: traces::Endpoint::parse(&self.url)?, share: self.share, service: self.service })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    folder: PathBuf,
+    durability: Option<Durability>,
+    full: Option<WhenFull>,
+    keep_s: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum WhenFull {
+    Drop,
+    Wait,
+    Refuse,
+}
+
+/// How long a row thread waits for room in the journal.
+const JOURNAL_WAIT: Duration = Duration::from_millis(100);
+
+impl Kept {
+    fn settings(self) -> Result<remember::Settings, String> {
+        let durability = self.durability.unwrap_or(Durability::Async);
+        let full = match (self.full, durability) {
+            // Whoever asked that nothing be answered before it is kept asked for this too.
+            (Some(WhenFull::Refuse), _) | (None, Durability::Group) => Full::Refuse,
+            (Some(WhenFull::Wait), _) => Full::Wait(JOURNAL_WAIT),
+            (Some(WhenFull::Drop) | None, _) => Full::Drop,
+        };
+        let keep = self.keep_s.map(Duration::try_from_secs_f64).transpose();
+        let keep = keep.map_err(|error| format!("the journal's keep_s is not a time: {error}"))?;
+        Ok(remember::Settings { folder: self.folder, durability, full, keep })
     }
 }
 
@@ -106,6 +145,7 @@ impl Config {
         config.insecure = read.insecure;
         config.busy_poll = read.busy_poll;
         config.mirror_typed = !read.raw_answers;
+        config.journal = read.journal.map(Kept::settings).transpose()?;
         let at_least_one = [
             ("threads", config.threads),
             ("batch_threads", config.batch_threads),

@@ -110,6 +110,15 @@ impl Site {
         }
     }
 
+    /// Sends answers as the journal has them; returns at once where none ever waits for it.
+    pub async fn acknowledge(&self) {
+        let Some(settled) = self.lane.borrow().settled() else { return };
+        loop {
+            settled.notified().await;
+            self.lane.borrow_mut().acknowledge();
+        }
+    }
+
     /// Proves that this thread still scores as it should, takes over what is newly served, and wakes connections to look at their clocks.
     pub fn tick(&self, now_ms: u64) {
         let right = catch_unwind(AssertUnwindSafe(|| {

@@ -122,6 +122,8 @@ impl Thread {
 async fn serve(site: Rc<Site>, shared: Shared, mut orders: UnboundedReceiver<Order>, connections: Arc<AtomicUsize>) {
     let running = site.clone();
     tokio::task::spawn_local(async move { running.run().await });
+    let acknowledging = site.clone();
+    tokio::task::spawn_local(async move { acknowledging.acknowledge().await });
     if site.config.busy_poll {
         // A task that is always ready keeps the reactor from sleeping.
         tokio::task::spawn_local(async {

@@ -66,13 +66,26 @@ pub fn pack(contract: &Contract, place: usize, value: Value<'_>, out: &mut Vec<u
 ///
 /// # Errors
 /// [`Malformed`]; the row may then be partly written and must not be scored.
-pub fn unpack(contract: &Contract, mut bytes: &[u8], row: usize, rows: &mut Rows) -> Result<(), Malformed> {
+pub fn unpack(contract: &Contract, bytes: &[u8], row: usize, rows: &mut Rows) -> Result<(), Malformed> {
+    values(contract, bytes, |place, value| value_rows::put(contract, place, row, value, rows))
+}
+
+/// Reads a packed row: every column's place and value, in order and unjudged.
+///
+/// # Errors
+/// [`Malformed`]; also where `each` does not take a value.
+#[inline]
+pub fn values<'a>(
+    contract: &Contract,
+    mut bytes: &'a [u8],
+    mut each: impl FnMut(usize, Value<'a>) -> Result<(), WrongType>,
+) -> Result<(), Malformed> {
     for (place, column) in contract.columns.iter().enumerate() {
         let value = read(&column.kind, &mut bytes).map_err(|wrong| match wrong {
             None => Malformed::Short(column.name.clone()),
             Some(what) => Malformed::Wrong { column: column.name.clone(), what, kind: column.kind.name() },
         })?;
-        value_rows::put(contract, place, row, value, rows).map_err(|WrongType| Malformed::Wrong {
+        each(place, value).map_err(|WrongType| Malformed::Wrong {
             column: column.name.clone(),
             what: format!("{value:?}"),
             kind: column.kind.name(),

@@ -18,6 +18,8 @@ pub struct ScoreRequestRef<'a> {
     pub row: RowRef<'a>,
     /// Microseconds within which an answer is of use; 0 for no limit.
     pub timeout_us: u64,
+    /// Whom the row is about, if said.
+    pub entity: &'a str,
 }
 
 /// The row of a request.
@@ -48,7 +50,8 @@ impl<'a> ScoreRequestRef<'a> {
                 (4, WireType::LengthDelimited) => read.row = packed(chunk(&mut bytes)?, read.row)?,
                 (5, WireType::LengthDelimited) => read.row = RowRef::Named(chunk(&mut bytes)?),
                 (6, WireType::Varint) => read.timeout_us = decode_varint(&mut bytes)?,
-                (1..=6, _) => return Err(wrong("a field has a wire type that is not its own")),
+                (7, WireType::LengthDelimited) => read.entity = text(chunk(&mut bytes)?)?,
+                (1..=7, _) => return Err(wrong("a field has a wire type that is not its own")),
                 _ => skip_field(wire, field, &mut bytes, DecodeContext::default())?,
             }
         }
@@ -110,12 +113,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reads_what_the_generated_code_writes(bundle in "\\PC{0,20}", id in "\\PC{0,20}", stake in any::<i32>(), row in row(), timeout_us in any::<u64>()) {
-            let message = ScoreRequest { bundle, id, stake, row, timeout_us };
+        fn reads_what_the_generated_code_writes(bundle in "\\PC{0,20}", id in "\\PC{0,20}", stake in any::<i32>(), row in row(), timeout_us in any::<u64>(), entity in "\\PC{0,20}") {
+            let message = ScoreRequest { bundle, id, stake, row, timeout_us, entity };
             let bytes = message.encode_to_vec();
             let read = ScoreRequestRef::decode(&bytes).unwrap();
             prop_assert_eq!((read.bundle, read.id, read.stake), (message.bundle.as_str(), message.id.as_str(), message.stake));
-            prop_assert_eq!(read.timeout_us, message.timeout_us);
+            prop_assert_eq!((read.timeout_us, read.entity), (message.timeout_us, message.entity.as_str()));
             match (&message.row, read.row) {
                 (None, RowRef::Absent) => {}
                 (Some(Row::Packed(row)), RowRef::Packed(schema, values)) => {

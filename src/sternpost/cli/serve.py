@@ -14,7 +14,7 @@ from sternpost.cli.options import RequireSignature, TrustedKeys
 from sternpost.errors import UsageError
 
 if TYPE_CHECKING:
-    from sternpost.serve.server import Server, Traces
+    from sternpost.serve.server import JournalSettings, Server, Traces
 
 NAME = "serve"
 _OTLP, _OTLP_TRACES = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
@@ -64,6 +64,20 @@ def run(
     raw_answers: Annotated[
         bool, typer.Option("--raw-answers", help="Answer tensors raw even when they were asked typed.")
     ] = False,
+    journal: Annotated[
+        Path | None, typer.Option("--journal", metavar="DIR", help="Remember what is answered in this folder.")
+    ] = None,
+    durability: Annotated[
+        str, typer.Option("--durability", help="off, async, or group: answer when the disk has the row.")
+    ] = "async",
+    journal_full: Annotated[
+        str | None,
+        typer.Option(
+            "--journal-full",
+            help="A row that the journal cannot take: drop (answer and count), wait (0.1 s) or refuse. "
+            "Default: refuse for group, else drop.",
+        ),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch/--no-watch", help="Take over bundle files as they change, each second.")
     ] = True,
@@ -120,6 +134,7 @@ def run(
         insecure=insecure,
         busy_poll=busy_poll,
         raw_answers=raw_answers,
+        journal=_journal(journal, durability, journal_full),
     )
     log_to_stderr(log_form, log_level)
     shelf = Shelf(bundles, require_signature, tuple(trusted_key or ()))
@@ -138,6 +153,20 @@ def _traces(url: str, share: float) -> Traces:
             raise UsageError(f"--traces env: neither {_OTLP_TRACES} nor {_OTLP} is set; set one, or give a URL")
         url = own or f"{base}".rstrip("/") + "/v1/traces"
     return Traces(url, share, os.environ.get("OTEL_SERVICE_NAME") or "sternpost")
+
+
+def _journal(folder: Path | None, durability: str, full: str | None) -> JournalSettings | None:
+    from sternpost.serve.server import JournalSettings
+
+    if durability not in ("off", "async", "group"):
+        raise UsageError(f"--durability is {durability}; give off, async or group")
+    if full not in (None, "drop", "wait", "refuse"):
+        raise UsageError(f"--journal-full is {full}; give drop, wait or refuse")
+    if folder is not None:
+        return JournalSettings(folder=str(folder), durability=durability, full=full)  # type: ignore[arg-type]
+    if durability != "async" or full is not None:
+        raise UsageError("--durability and --journal-full say how a journal is written; give --journal DIR")
+    return None
 
 
 def _tokens(variable: str) -> tuple[str, ...]:

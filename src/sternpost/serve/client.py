@@ -150,27 +150,43 @@ class Client:
 
     @overload
     def score(
-        self, data: Mapping[str, object], *, deadline_s: float | None = None, stake: Stake = "advise", id: str = ""
+        self,
+        data: Mapping[str, object],
+        *,
+        deadline_s: float | None = None,
+        stake: Stake = "advise",
+        id: str = "",
+        entity: str = "",
     ) -> Decision: ...
     @overload
     def score(
-        self, data: Any, *, deadline_s: float | None = None, stake: Stake = "advise", id: str = ""
+        self,
+        data: Any,
+        *,
+        deadline_s: float | None = None,
+        stake: Stake = "advise",
+        id: str = "",
+        entity: str = "",
     ) -> pa.Table: ...
-    def score(self, data: Any, *, deadline_s: float | None = None, stake: Stake = "advise", id: str = "") -> Any:
+    def score(
+        self, data: Any, *, deadline_s: float | None = None, stake: Stake = "advise", id: str = "", entity: str = ""
+    ) -> Any:
         """A row given as a dict gives a `Decision`; an Arrow-speaking table gives a table, as `Bundle.score` does.
 
         `deadline_s` overrides the client's; a table has a minute unless it is given. `stake` says what hangs on the
         answer: under overload the lowest ("shadow", "batch", "advise", "decide") is turned away first. `id` names a
         row's prediction (1 to 64 printable ASCII characters), so that a repetition is recognised; the client makes
-        one otherwise.
+        one otherwise. `entity` says whom a row is about (at most 256 bytes), for the server's journal.
 
-        ContractError when keys or columns are missing or of the wrong type. Unreachable, DeadlineExceeded, Overloaded
-        or Refused when there is no answer and no fallback that may give one.
+        ContractError when keys or columns are missing or of the wrong type. UsageError for an entity beside a table.
+        Unreachable, DeadlineExceeded, Overloaded or Refused when there is no answer and no fallback that may give one.
         """
         core = self._core or self._start()
         # The first test is ten times quicker, and a dict is what arrives.
         if type(data) is dict or isinstance(data, Mapping):
-            return core.score_row(data, self.deadline_s if deadline_s is None else deadline_s, stake, id)
+            return core.score_row(data, self.deadline_s if deadline_s is None else deadline_s, stake, id, entity)
+        if entity:
+            raise UsageError("entity names whom one row is about; score the rows one by one to name them")
         return core.score_table(as_table(data), TABLE_DEADLINE_S if deadline_s is None else deadline_s, stake)
 
     def report(
@@ -179,19 +195,27 @@ class Client:
         outcome: bool | int | float | str | None,
         *,
         known_at: datetime | None = None,
+        happened_at: datetime | None = None,
+        entity: str = "",
+        source: str = "",
+        revision: int = 0,
         deadline_s: float | None = None,
     ) -> None:
         """Tell what really happened after a prediction: 0 or 1, a number, or a class, in the model's own terms.
 
-        `known_at` is when it became known (an aware datetime; default: now). ServerError when it could not be told;
-        telling it again is harmless.
+        `happened_at` is when it happened (default: `known_at`), `known_at` when it became known (default: now); both
+        are aware datetimes. Instead of the prediction's id, which is then "", `entity` and `happened_at` may say what
+        it is about. `source` names who tells (at most 64 bytes; "report" when empty). The same prediction, source and
+        `revision` count once, so telling it again is harmless; a higher revision replaces what was told before.
+
+        Returns when the server's journal has it, to the durability that it promises. ServerError when it could not be
+        told, UsageError for moments without a time zone.
         """
-        known_at = datetime.now(UTC) if known_at is None else known_at
-        if known_at.tzinfo is None:
-            raise UsageError(f"known_at is {known_at}, without a time zone; give an aware datetime")
-        micros = (known_at - _EPOCH) // timedelta(microseconds=1)
+        known_us = _micros("known_at", datetime.now(UTC) if known_at is None else known_at)
+        happened_us = None if happened_at is None else _micros("happened_at", happened_at)
         core = self._core or self._start()
-        core.report(prediction_id, outcome, micros, self.deadline_s if deadline_s is None else deadline_s)
+        deadline = self.deadline_s if deadline_s is None else deadline_s
+        core.report(prediction_id, outcome, known_us, happened_us, entity, source, revision, deadline)
 
     def describe(self, *, deadline_s: float | None = None) -> dict[str, Any]:
         """What the server serves now: bundle, digest, task, classes, actions, features, rung, server, contract."""
@@ -240,6 +264,12 @@ def _constant(given: Mapping[str, object]) -> dict[str, object]:
     if action is not None and not isinstance(action, str):
         raise UsageError(f"the constant fallback's action is {action!r}; give a text or leave it out")
     return {"score": None if score is None else float(score), "action": action}
+
+
+def _micros(name: str, moment: datetime) -> int:
+    if moment.tzinfo is None:
+        raise UsageError(f"{name} is {moment}, without a time zone; give an aware datetime")
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _text(path: PathLike | None) -> str | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Literal, Self
 
 from sternpost import _core
 from sternpost.bundle import Bundle
@@ -39,6 +40,22 @@ class Traces:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JournalSettings:
+    """Where and how a server remembers what it answers. docs/journal.md tells what each promise takes and costs.
+
+    `durability` is "off", "async" or "group" (an answer is sent when the disk has it). `full` says what happens to a
+    row that the journal cannot take or write: "drop" answers it and counts the loss, "wait" holds the thread for at
+    most 0.1 s before, "refuse" turns it away; by default "refuse" for group and "drop" otherwise. Segments are deleted
+    `keep_s` seconds after their last row; None keeps them.
+    """
+
+    folder: str
+    durability: Literal["off", "async", "group"] = "async"
+    full: Literal["drop", "wait", "refuse"] | None = None
+    keep_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServerSettings:
     """Everything a server is told. None leaves a bound at its default; docs/serving.md lists them."""
 
@@ -64,6 +81,7 @@ class ServerSettings:
     insecure: bool = False
     busy_poll: bool = False
     raw_answers: bool = False
+    journal: JournalSettings | None = None
 
     def to_json(self) -> str:
         """As the core reads it."""
@@ -73,17 +91,28 @@ class ServerSettings:
 class Server:
     """Starts serving when made; `close` ends it. Port 0 lets the system choose; `addresses` tells what it chose.
 
+    `journal`, a folder or `JournalSettings`, takes the place of the settings' own: answers are remembered there.
+
     Scoring, health, reflection, the Open Inference Protocol and Arrow Flight share the port. Raises UsageError for
     settings that do not fit this machine, ModelError for a bundle whose model cannot run.
     """
 
-    def __init__(self, bundles: Bundle | Sequence[Bundle], settings: ServerSettings | None = None) -> None:
+    def __init__(
+        self,
+        bundles: Bundle | Sequence[Bundle],
+        settings: ServerSettings | None = None,
+        *,
+        journal: JournalSettings | str | os.PathLike[str] | None = None,
+    ) -> None:
         given = [bundles] if isinstance(bundles, Bundle) else list(bundles)
         names = [bundle.name for bundle in given]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise UsageError(f"two bundles are named {twice}; serve one of the two")
         settings = settings or ServerSettings()
+        if journal is not None:
+            kept = journal if isinstance(journal, JournalSettings) else JournalSettings(folder=os.fspath(journal))
+            settings = replace(settings, journal=kept)
         self._core = _core.Server(settings.to_json(), [(bundle._engine, bundle.golden.rows) for bundle in given])
         # Whoever connects next finds it ready; a server that cannot become so is asked for its trouble.
         until = time.monotonic() + _READY_S
@@ -109,6 +138,12 @@ class Server:
     def bundles(self) -> list[tuple[str, int, str]]:
         """Name, version (how many bundles of this name were served) and digest of what is served."""
         return self._core.bundles
+
+    @property
+    def journal(self) -> dict[str, Any] | None:
+        """What the journal counted: rows appended, durable, dropped and lost, bytes, fsyncs, lag; None without one."""
+        told = self._core.journal
+        return None if told is None else json.loads(told)
 
     def serve(self, bundle: Bundle) -> int:
         """Serve a bundle in place of one of the same name, once it is warm; returns its version.

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asternpost/v1/scoring.proto\x12\x0csternpost.v1\"!\n\x0f\x44\x65scribeRequest\x12\x0e\n\x06\x62undle\x18\x01 \x01(\t\"\xec\x01\n\rDescribeReply\x12\x0e\n\x06\x62undle\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0e\n\x06schema\x18\x03 \x01(\x06\x12%\n\x07\x63olumns\x18\x04 \x03(\x0b\x32\x14.sternpost.v1.Column\x12\x0c\n\x04task\x18\x05 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x06 \x03(\t\x12\x0f\n\x07\x61\x63tions\x18\x07 \x03(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x08 \x03(\t\x12 \n\x04rung\x18\t \x01(\x0e\x32\x12.sternpost.v1.Rung\x12\x10\n\x08\x63ontract\x18\n \x01(\t\x12\x0e\n\x06server\x18\x0b \x01(\t\"T\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08nullable\x18\x03 \x01(\x08\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12\x0e\n\x06labels\x18\x05 \x03(\t\"\xbd\x01\n\x0cScoreRequest\x12\x0e\n\x06\x62undle\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\"\n\x05stake\x18\x03 \x01(\x0e\x32\x13.sternpost.v1.Stake\x12)\n\x06packed\x18\x04 \x01(\x0b\x32\x17.sternpost.v1.PackedRowH\x00\x12\'\n\x05named\x18\x05 \x01(\x0b\x32\x16.sternpost.v1.NamedRowH\x00\x12\x12\n\ntimeout_us\x18\x06 \x01(\x04\x42\x05\n\x03row\"+\n\tPackedRow\x12\x0e\n\x06schema\x18\x01 \x01(\x06\x12\x0e\n\x06values\x18\x02 \x01(\x0c\"\x82\x01\n\x08NamedRow\x12\x32\n\x06values\x18\x01 \x03(\x0b\x32\".sternpost.v1.NamedRow.ValuesEntry\x1a\x42\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.sternpost.v1.Value:\x02\x38\x01\"d\n\x05Value\x12\x0e\n\x04null\x18\x01 \x01(\x08H\x00\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x12\x11\n\x07integer\x18\x03 \x01(\x03H\x00\x12\x0e\n\x04\x66lag\x18\x04 \x01(\x08H\x00\x12\x0e\n\x04text\x18\x05 \x01(\tH\x00\x42\x06\n\x04kind\"\xb8\x02\n\nScoreReply\x12\x15\n\rprediction_id\x18\x01 \x01(\t\x12\x12\n\x05score\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06scores\x18\x03 \x03(\x01\x12\r\n\x05label\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x0f\n\x07\x62inding\x18\x06 \x01(\x08\x12$\n\x06source\x18\x07 \x01(\x0e\x32\x14.sternpost.v1.Source\x12 \n\x04rung\x18\x08 \x01(\x0e\x32\x12.sternpost.v1.Rung\x12\x0f\n\x07reasons\x18\t \x03(\t\x12\x0e\n\x06\x64igest\x18\n \x01(\t\x12$\n\x06timing\x18\x0b \x01(\x0b\x32\x14.sternpost.v1.Timing\x12&\n\x07\x66\x61ilure\x18\x0c \x01(\x0b\x32\x15.sternpost.v1.FailureB\x08\n\x06_score\"@\n\x06Timing\x12\x10\n\x08queue_ns\x18\x01 \x01(\x04\x12\x10\n\x08score_ns\x18\x02 \x01(\x04\x12\x12\n\nblock_rows\x18\x03 \x01(\r\"@\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x03 \x01(\x03\"a\n\rReportRequest\x12\x15\n\rprediction_id\x18\x01 \x01(\t\x12$\n\x07outcome\x18\x02 \x01(\x0b\x32\x13.sternpost.v1.Value\x12\x13\n\x0bknown_at_us\x18\x03 \x01(\x03\"\r\n\x0bReportReply*e\n\x05Stake\x12\x15\n\x11STAKE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTAKE_SHADOW\x10\x01\x12\x0f\n\x0bSTAKE_BATCH\x10\x02\x12\x10\n\x0cSTAKE_ADVISE\x10\x03\x12\x10\n\x0cSTAKE_DECIDE\x10\x04*]\n\x04Rung\x12\x14\n\x10RUNG_UNSPECIFIED\x10\x00\x12\x0c\n\x08RUNG_OFF\x10\x01\x12\x0f\n\x0bRUNG_SHADOW\x10\x02\x12\x0f\n\x0bRUNG_ADVISE\x10\x03\x12\x0f\n\x0bRUNG_DECIDE\x10\x04*C\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSOURCE_NONE\x10\x01\x12\x10\n\x0cSOURCE_MODEL\x10\x02\x32\x9b\x02\n\x07Scoring\x12\x46\n\x08\x44\x65scribe\x12\x1d.sternpost.v1.DescribeRequest\x1a\x1b.sternpost.v1.DescribeReply\x12=\n\x05Score\x12\x1a.sternpost.v1.ScoreRequest\x1a\x18.sternpost.v1.ScoreReply\x12G\n\x0bScoreStream\x12\x1a.sternpost.v1.ScoreRequest\x1a\x18.sternpost.v1.ScoreReply(\x01\x30\x01\x12@\n\x06Report\x12\x1b.sternpost.v1.ReportRequest\x1a\x19.sternpost.v1.ReportReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asternpost/v1/scoring.proto\x12\x0csternpost.v1\"!\n\x0f\x44\x65scribeRequest\x12\x0e\n\x06\x62undle\x18\x01 \x01(\t\"\xec\x01\n\rDescribeReply\x12\x0e\n\x06\x62undle\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0e\n\x06schema\x18\x03 \x01(\x06\x12%\n\x07\x63olumns\x18\x04 \x03(\x0b\x32\x14.sternpost.v1.Column\x12\x0c\n\x04task\x18\x05 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x06 \x03(\t\x12\x0f\n\x07\x61\x63tions\x18\x07 \x03(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x08 \x03(\t\x12 \n\x04rung\x18\t \x01(\x0e\x32\x12.sternpost.v1.Rung\x12\x10\n\x08\x63ontract\x18\n \x01(\t\x12\x0e\n\x06server\x18\x0b \x01(\t\"T\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08nullable\x18\x03 \x01(\x08\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12\x0e\n\x06labels\x18\x05 \x03(\t\"\xcd\x01\n\x0cScoreRequest\x12\x0e\n\x06\x62undle\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\"\n\x05stake\x18\x03 \x01(\x0e\x32\x13.sternpost.v1.Stake\x12)\n\x06packed\x18\x04 \x01(\x0b\x32\x17.sternpost.v1.PackedRowH\x00\x12\'\n\x05named\x18\x05 \x01(\x0b\x32\x16.sternpost.v1.NamedRowH\x00\x12\x12\n\ntimeout_us\x18\x06 \x01(\x04\x12\x0e\n\x06\x65ntity\x18\x07 \x01(\tB\x05\n\x03row\"+\n\tPackedRow\x12\x0e\n\x06schema\x18\x01 \x01(\x06\x12\x0e\n\x06values\x18\x02 \x01(\x0c\"\x82\x01\n\x08NamedRow\x12\x32\n\x06values\x18\x01 \x03(\x0b\x32\".sternpost.v1.NamedRow.ValuesEntry\x1a\x42\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.sternpost.v1.Value:\x02\x38\x01\"d\n\x05Value\x12\x0e\n\x04null\x18\x01 \x01(\x08H\x00\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x12\x11\n\x07integer\x18\x03 \x01(\x03H\x00\x12\x0e\n\x04\x66lag\x18\x04 \x01(\x08H\x00\x12\x0e\n\x04text\x18\x05 \x01(\tH\x00\x42\x06\n\x04kind\"\xb8\x02\n\nScoreReply\x12\x15\n\rprediction_id\x18\x01 \x01(\t\x12\x12\n\x05score\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06scores\x18\x03 \x03(\x01\x12\r\n\x05label\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x0f\n\x07\x62inding\x18\x06 \x01(\x08\x12$\n\x06source\x18\x07 \x01(\x0e\x32\x14.sternpost.v1.Source\x12 \n\x04rung\x18\x08 \x01(\x0e\x32\x12.sternpost.v1.Rung\x12\x0f\n\x07reasons\x18\t \x03(\t\x12\x0e\n\x06\x64igest\x18\n \x01(\t\x12$\n\x06timing\x18\x0b \x01(\x0b\x32\x14.sternpost.v1.Timing\x12&\n\x07\x66\x61ilure\x18\x0c \x01(\x0b\x32\x15.sternpost.v1.FailureB\x08\n\x06_score\"@\n\x06Timing\x12\x10\n\x08queue_ns\x18\x01 \x01(\x04\x12\x10\n\x08score_ns\x18\x02 \x01(\x04\x12\x12\n\nblock_rows\x18\x03 \x01(\r\"@\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x03 \x01(\x03\"\xc3\x01\n\rReportRequest\x12\x15\n\rprediction_id\x18\x01 \x01(\t\x12$\n\x07outcome\x18\x02 \x01(\x0b\x32\x13.sternpost.v1.Value\x12\x13\n\x0bknown_at_us\x18\x03 \x01(\x03\x12\x1b\n\x0ehappened_at_us\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x10\n\x08revision\x18\x06 \x01(\x03\x12\x0e\n\x06\x65ntity\x18\x07 \x01(\tB\x11\n\x0f_happened_at_us\"\r\n\x0bReportReply*e\n\x05Stake\x12\x15\n\x11STAKE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTAKE_SHADOW\x10\x01\x12\x0f\n\x0bSTAKE_BATCH\x10\x02\x12\x10\n\x0cSTAKE_ADVISE\x10\x03\x12\x10\n\x0cSTAKE_DECIDE\x10\x04*]\n\x04Rung\x12\x14\n\x10RUNG_UNSPECIFIED\x10\x00\x12\x0c\n\x08RUNG_OFF\x10\x01\x12\x0f\n\x0bRUNG_SHADOW\x10\x02\x12\x0f\n\x0bRUNG_ADVISE\x10\x03\x12\x0f\n\x0bRUNG_DECIDE\x10\x04*C\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSOURCE_NONE\x10\x01\x12\x10\n\x0cSOURCE_MODEL\x10\x02\x32\x9b\x02\n\x07Scoring\x12\x46\n\x08\x44\x65scribe\x12\x1d.sternpost.v1.DescribeRequest\x1a\x1b.sternpost.v1.DescribeReply\x12=\n\x05Score\x12\x1a.sternpost.v1.ScoreRequest\x1a\x18.sternpost.v1.ScoreReply\x12G\n\x0bScoreStream\x12\x1a.sternpost.v1.ScoreRequest\x1a\x18.sternpost.v1.ScoreReply(\x01\x30\x01\x12@\n\x06Report\x12\x1b.sternpost.v1.ReportRequest\x1a\x19.sternpost.v1.ReportReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,12 +33,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_NAMEDROW_VALUESENTRY']._loaded_options = None
   _globals['_NAMEDROW_VALUESENTRY']._serialized_options = b'8\001'
-  _globals['_STAKE']._serialized_start=1437
-  _globals['_STAKE']._serialized_end=1538
-  _globals['_RUNG']._serialized_start=1540
-  _globals['_RUNG']._serialized_end=1633
-  _globals['_SOURCE']._serialized_start=1635
-  _globals['_SOURCE']._serialized_end=1702
+  _globals['_STAKE']._serialized_start=1552
+  _globals['_STAKE']._serialized_end=1653
+  _globals['_RUNG']._serialized_start=1655
+  _globals['_RUNG']._serialized_end=1748
+  _globals['_SOURCE']._serialized_start=1750
+  _globals['_SOURCE']._serialized_end=1817
   _globals['_DESCRIBEREQUEST']._serialized_start=44
   _globals['_DESCRIBEREQUEST']._serialized_end=77
   _globals['_DESCRIBEREPLY']._serialized_start=80
@@ -46,25 +46,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COLUMN']._serialized_start=318
   _globals['_COLUMN']._serialized_end=402
   _globals['_SCOREREQUEST']._serialized_start=405
-  _globals['_SCOREREQUEST']._serialized_end=594
-  _globals['_PACKEDROW']._serialized_start=596
-  _globals['_PACKEDROW']._serialized_end=639
-  _globals['_NAMEDROW']._serialized_start=642
-  _globals['_NAMEDROW']._serialized_end=772
-  _globals['_NAMEDROW_VALUESENTRY']._serialized_start=706
-  _globals['_NAMEDROW_VALUESENTRY']._serialized_end=772
-  _globals['_VALUE']._serialized_start=774
-  _globals['_VALUE']._serialized_end=874
-  _globals['_SCOREREPLY']._serialized_start=877
-  _globals['_SCOREREPLY']._serialized_end=1189
-  _globals['_TIMING']._serialized_start=1191
-  _globals['_TIMING']._serialized_end=1255
-  _globals['_FAILURE']._serialized_start=1257
-  _globals['_FAILURE']._serialized_end=1321
-  _globals['_REPORTREQUEST']._serialized_start=1323
-  _globals['_REPORTREQUEST']._serialized_end=1420
-  _globals['_REPORTREPLY']._serialized_start=1422
-  _globals['_REPORTREPLY']._serialized_end=1435
-  _globals['_SCORING']._serialized_start=1705
-  _globals['_SCORING']._serialized_end=1988
+  _globals['_SCOREREQUEST']._serialized_end=610
+  _globals['_PACKEDROW']._serialized_start=612
+  _globals['_PACKEDROW']._serialized_end=655
+  _globals['_NAMEDROW']._serialized_start=658
+  _globals['_NAMEDROW']._serialized_end=788
+  _globals['_NAMEDROW_VALUESENTRY']._serialized_start=722
+  _globals['_NAMEDROW_VALUESENTRY']._serialized_end=788
+  _globals['_VALUE']._serialized_start=790
+  _globals['_VALUE']._serialized_end=890
+  _globals['_SCOREREPLY']._serialized_start=893
+  _globals['_SCOREREPLY']._serialized_end=1205
+  _globals['_TIMING']._serialized_start=1207
+  _globals['_TIMING']._serialized_end=1271
+  _globals['_FAILURE']._serialized_start=1273
+  _globals['_FAILURE']._serialized_end=1337
+  _globals['_REPORTREQUEST']._serialized_start=1340
+  _globals['_REPORTREQUEST']._serialized_end=1535
+  _globals['_REPORTREPLY']._serialized_start=1537
+  _globals['_REPORTREPLY']._serialized_end=1550
+  _globals['_SCORING']._serialized_start=1820
+  _globals['_SCORING']._serialized_end=2103
 # @@protoc_insertion_point(module_scope)

@@ -89,20 +89,22 @@ class Column(_message.Message):
     def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., nullable: _Optional[bool] = ..., unit: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ScoreRequest(_message.Message):
-    __slots__ = ("bundle", "id", "stake", "packed", "named", "timeout_us")
+    __slots__ = ("bundle", "id", "stake", "packed", "named", "timeout_us", "entity")
     BUNDLE_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     STAKE_FIELD_NUMBER: _ClassVar[int]
     PACKED_FIELD_NUMBER: _ClassVar[int]
     NAMED_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_US_FIELD_NUMBER: _ClassVar[int]
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
     bundle: str
     id: str
     stake: Stake
     packed: PackedRow
     named: NamedRow
     timeout_us: int
-    def __init__(self, bundle: _Optional[str] = ..., id: _Optional[str] = ..., stake: _Optional[_Union[Stake, str]] = ..., packed: _Optional[_Union[PackedRow, _Mapping]] = ..., named: _Optional[_Union[NamedRow, _Mapping]] = ..., timeout_us: _Optional[int] = ...) -> None: ...
+    entity: str
+    def __init__(self, bundle: _Optional[str] = ..., id: _Optional[str] = ..., stake: _Optional[_Union[Stake, str]] = ..., packed: _Optional[_Union[PackedRow, _Mapping]] = ..., named: _Optional[_Union[NamedRow, _Mapping]] = ..., timeout_us: _Optional[int] = ..., entity: _Optional[str] = ...) -> None: ...
 
 class PackedRow(_message.Message):
     __slots__ = ("schema", "values")
@@ -188,14 +190,22 @@ class Failure(_message.Message):
     def __init__(self, code: _Optional[int] = ..., message: _Optional[str] = ..., retry_after_ms: _Optional[int] = ...) -> None: ...
 
 class ReportRequest(_message.Message):
-    __slots__ = ("prediction_id", "outcome", "known_at_us")
+    __slots__ = ("prediction_id", "outcome", "known_at_us", "happened_at_us", "source", "revision", "entity")
     PREDICTION_ID_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     KNOWN_AT_US_FIELD_NUMBER: _ClassVar[int]
+    HAPPENED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
     prediction_id: str
     outcome: Value
     known_at_us: int
-    def __init__(self, prediction_id: _Optional[str] = ..., outcome: _Optional[_Union[Value, _Mapping]] = ..., known_at_us: _Optional[int] = ...) -> None: ...
+    happened_at_us: int
+    source: str
+    revision: int
+    entity: str
+    def __init__(self, prediction_id: _Optional[str] = ..., outcome: _Optional[_Union[Value, _Mapping]] = ..., known_at_us: _Optional[int] = ..., happened_at_us: _Optional[int] = ..., source: _Optional[str] = ..., revision: _Optional[int] = ..., entity: _Optional[str] = ...) -> None: ...
 
 class ReportReply(_message.Message):
     __slots__ = ()

@@ -22,22 +22,29 @@ use sternpost_engine::worker::Worker;
 use sternpost_wire::failure::{Failure, Reason};
 use sternpost_wire::request::{RowRef, ScoreRequestRef};
 use sternpost_wire::scoring::Stake;
+use tokio::sync::Notify;
 use tonic::Code;
 
 use crate::catalog::{Catalog, Registry, Served, View};
 use crate::connection::Asked;
+use crate::remember::{Pen, check_entity};
 
 pub use admission::{Limits, Refused};
 pub use answer::{Answer, Inbox};
 use ids::Ids;
+pub use ids::check as check_id;
 use pace::Pace;
-use queue::{Place, Queue, Waiting};
+pub use queue::Place;
+use queue::{Queue, Waiting};
 
 /// Rows that run together at most. A block of so many rows takes well below a millisecond, which bounds what a newcomer waits for.
 pub const BLOCK_ROWS: usize = 32;
 
 /// Rows that wait when newcomers are looked at more closely: two blocks, which every answer that is possible at all can wait for.
 const PRESSED_ROWS: usize = 2 * BLOCK_ROWS;
+
+/// Bytes of a piece of memory that answers are written into while a journal keeps them.
+const KEPT_FRAMES: usize = 64 << 10;
 
 /// What others may know of a lane.
 #[derive(Debug, Default)]
@@ -62,6 +69,8 @@ pub struct Lane {
     pace: Pace,
     pulse: Arc<Pulse>,
     frames: bytes::BytesMut,
+    /// Where answered rows are remembered, if anywhere.
+    pen: Option<Pen>,
     /// Goes round, so that not all who are refused come back at once.
     turn: Cell<u32>,
 }
@@ -112,10 +121,30 @@ impl Lane {
             pace: Pace::default(),
             pulse,
             frames: bytes::BytesMut::new(),
+            pen: None,
             turn: Cell::new(0),
         };
         lane.settle()?;
         Ok(lane)
+    }
+
+    /// Remembers every row that is answered from now on.
+    pub fn remember(&mut self, pen: Pen) {
+        // Answers are then kept for a while, so one allocation has to do for many.
+        self.frames = bytes::BytesMut::with_capacity(KEPT_FRAMES);
+        self.pen = Some(pen);
+    }
+
+    /// Tells when [`Self::acknowledge`] has something to do; nothing where answers never wait for the disk.
+    pub fn settled(&self) -> Option<Arc<Notify>> {
+        self.pen.as_ref().and_then(Pen::settled)
+    }
+
+    /// Sends the answers that the disk has by now.
+    pub fn acknowledge(&mut self) {
+        if let Some(pen) = &mut self.pen {
+            pen.settle();
+        }
     }
 
     /// What others may know.
@@ -139,6 +168,7 @@ impl Lane {
         let request = ScoreRequestRef::decode(arrival.message)
             .map_err(|error| Failure::new(Code::InvalidArgument, Reason::BadRequest, format!("the request cannot be read: {error}")))?;
         ids::check(request.id)?;
+        check_entity(request.entity)?;
         let desk = self.desk(request.bundle)?;
         let served = &self.desks[desk].served;
         let refused = |failure| {

@@ -18,6 +18,7 @@ use super::admission::Refused;
 use super::queue::Waiting;
 use super::{Answer, BLOCK_ROWS, Desk, Lane};
 use crate::engine_failure;
+use crate::remember::{Answered, Pen};
 
 /// gRPC's own five bytes before every message: not compressed, and the length.
 const FRAME: usize = 5;
@@ -58,11 +59,18 @@ impl Lane {
         self.pulse.waiting.store(self.queue.len() as u64, Ordering::Relaxed);
         let Some(desk) = desk.and_then(|desk| self.desks.get_mut(desk)).filter(|_| rows > 0) else { return };
         self.pace.served(rows);
-        score(desk, &mut self.ids, &mut self.frames, &mut block[..rows], start);
+        score(desk, &mut self.ids, &mut self.frames, self.pen.as_mut(), &mut block[..rows], start);
     }
 }
 
-fn score(desk: &mut Desk, ids: &mut super::Ids, frames: &mut BytesMut, block: &mut [Option<Waiting>], start: Instant) {
+fn score(
+    desk: &mut Desk,
+    ids: &mut super::Ids,
+    frames: &mut BytesMut,
+    mut pen: Option<&mut Pen>,
+    block: &mut [Option<Waiting>],
+    start: Instant,
+) {
     let Desk { served, worker } = desk;
     let scorer = &served.scorer;
     worker.workspace.reset(block.len());
@@ -101,7 +109,8 @@ fn score(desk: &mut Desk, ids: &mut super::Ids, frames: &mut BytesMut, block: &m
             return;
         }
     };
-    let now_ms = crate::clock::wall_ms();
+    let at_us = crate::clock::wall_us();
+    let now_ms = at_us.unsigned_abs() / 1000;
     let refused = (block_done.len - block_done.kept.len()).saturating_sub(torn);
     served.statistics.run((block.len() - torn) as u64, refused as u64, took, now_ms);
     let mut outcomes = scorer.outcomes(&block_done).peekable();
@@ -136,7 +145,13 @@ fn score(desk: &mut Desk, ids: &mut super::Ids, frames: &mut BytesMut, block: &m
         };
         served.statistics.answer(queued, end.saturating_duration_since(waiting.arrived));
         let frame = framed(frames, &reply);
-        waiting.place.answer(Answer::Reply(frame));
+        match &mut pen {
+            None => waiting.place.answer(Answer::Reply(frame)),
+            Some(pen) => {
+                let Waiting { message: request, place, .. } = waiting;
+                pen.answer(Answered { served: served.clone(), request, reply: frame, at_us }, place);
+            }
+        }
     }
 }
 

@@ -68,6 +68,9 @@ pub struct ScoreRequest {
     /// unary call has one of its own (`grpc-timeout`), and the earlier of the two counts.
     #[prost(uint64, tag = "6")]
     pub timeout_us: u64,
+    /// Whom the row is about, as the caller names it: at most 256 bytes. Kept in the journal, so that outcomes can be joined by it.
+    #[prost(string, tag = "7")]
+    pub entity: ::prost::alloc::string::String,
     #[prost(oneof = "score_request::Row", tags = "4, 5")]
     pub row: ::core::option::Option<score_request::Row>,
 }
@@ -179,16 +182,30 @@ pub struct Failure {
     #[prost(int64, tag = "3")]
     pub retry_after_ms: i64,
 }
+/// What happened after a prediction. The same prediction, source and revision again is the same report: it counts once.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReportRequest {
+    /// The prediction's name; may be empty where `entity` and `happened_at_us` say whom and when it is about.
     #[prost(string, tag = "1")]
     pub prediction_id: ::prost::alloc::string::String,
     /// What happened, in the model's own terms: 0 or 1, a number, or a class.
     #[prost(message, optional, tag = "2")]
     pub outcome: ::core::option::Option<Value>,
-    /// When it became known, microseconds since 1970 in UTC.
+    /// When it became known, microseconds since 1970 in UTC. Absent (or 0): when the server was told.
     #[prost(int64, tag = "3")]
     pub known_at_us: i64,
+    /// When it happened, microseconds since 1970 in UTC.
+    #[prost(int64, optional, tag = "4")]
+    pub happened_at_us: ::core::option::Option<i64>,
+    /// Who tells: at most 64 bytes. When empty: "report".
+    #[prost(string, tag = "5")]
+    pub source: ::prost::alloc::string::String,
+    /// Which telling of the same fact this is: a higher one takes the place of a lower one. From 0.
+    #[prost(int64, tag = "6")]
+    pub revision: i64,
+    /// Whom it is about: at most 256 bytes.
+    #[prost(string, tag = "7")]
+    pub entity: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReportReply {}
