@@ -289,6 +289,15 @@ class Engine:
     def check(self, data: _ArrowStream | _ArrowArray, limit: int = 100) -> list[Violation]:
         """The first `limit` violations of the contract, by row and then by column. Features are not computed."""
 
+    def watched(self, reference: Reference) -> Engine:
+        """The same engine, watched: what is scored with it (rows and tables; not `golden`) is counted until `collect`.
+
+        UsageError for a reference of other columns.
+        """
+
+    def collect(self) -> Window:
+        """What a watched engine counted since the last call, over all threads. UsageError if it is not watched."""
+
     def golden(self, data: _ArrowStream | _ArrowArray) -> tuple[bytes, bytes]:
         """Feature bits `[rows, features]` and raw model output bits `[rows, max(1, outputs)]`, row-major little-
         endian float64.

@@ -45,6 +45,7 @@ pub struct Findings {
     pub marks: Vec<Mark>,
     refused: Vec<bool>,
     refused_rows: usize,
+    discarded: usize,
 }
 
 impl Rows {
@@ -58,7 +59,7 @@ impl Rows {
             longs: vec![NULL_I64; slots.longs * capacity],
             codes: vec![NULL_CODE; slots.codes * capacity],
             flags: vec![NULL_FLAG; slots.flags * capacity],
-            findings: Findings { marks: Vec::new(), refused: vec![false; capacity], refused_rows: 0 },
+            findings: Findings { marks: Vec::new(), refused: vec![false; capacity], refused_rows: 0, discarded: 0 },
         }
     }
 
@@ -70,6 +71,7 @@ impl Rows {
         if self.findings.refused_rows > 0 {
             self.findings.refused.fill(false);
             self.findings.refused_rows = 0;
+            self.findings.discarded = 0;
         }
     }
 
@@ -130,6 +132,19 @@ impl Findings {
     /// How many rows get no score.
     pub fn refused_rows(&self) -> usize {
         self.refused_rows
+    }
+
+    /// How many of them were no rows at all.
+    pub fn discarded(&self) -> usize {
+        self.discarded
+    }
+
+    /// Takes out a row that could not be read to its end: it gets no score, has broken no rule, and is counted by nobody who watches. Once a row.
+    pub fn discard(&mut self, row: usize) {
+        self.marks.retain(|mark| mark.row != row);
+        self.refused_rows += usize::from(!self.refused[row]);
+        self.refused[row] = true;
+        self.discarded += 1;
     }
 
     /// Records a broken rule and tells what the value becomes.

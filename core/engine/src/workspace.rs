@@ -30,6 +30,8 @@ pub struct Workspace {
 pub struct Block<'a> {
     /// Rows that came in.
     pub len: usize,
+    /// Of these, could not be read and so were none.
+    pub discarded: usize,
     /// The rows that were not refused, ascending; every other field speaks of these, in this order.
     pub kept: &'a [usize],
     /// Decoded columns.
@@ -73,6 +75,7 @@ impl Workspace {
     pub fn block(&self) -> Block<'_> {
         Block {
             len: self.len,
+            discarded: self.rows.findings.discarded(),
             kept: &self.kept,
             rows: &self.rows,
             features: &self.features,

@@ -6,6 +6,7 @@ use std::thread;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use sternpost_engine::arrow_rows::Table;
+use sternpost_engine::model::{Model, Session};
 use sternpost_engine::outputs;
 use sternpost_engine::rule::Rule;
 use sternpost_engine::scorer::{BLOCK_ROWS, Scorer};
@@ -205,6 +206,55 @@ fn rows_without_a_score_are_told_by_their_reasons() {
     assert_eq!(window.counts(at("speed", Role::Input)).last(), Some(&1));
     assert_eq!(window.counts(at("carrier", Role::Input))[0], 3);
     assert_eq!(window.counts(at("score", Role::Output)).iter().sum::<u64>(), 3);
+}
+
+/// A model without an answer for every third row.
+struct Odd;
+
+impl Model for Odd {
+    fn open(&self) -> sternpost_engine::Result<Box<dyn Session>> {
+        Ok(Box::new(Odd))
+    }
+}
+
+impl Session for Odd {
+    fn run(&mut self, _: &[f32], n: usize, out: &mut Vec<f32>) -> sternpost_engine::Result<()> {
+        out.extend((0..n).map(|row| [0.5, f32::INFINITY, 1.5][row % 3]));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_row_whose_score_is_not_finite_is_seen_and_not_scored() {
+    let reference = reference(&scorer(REGRESSION, "null"));
+    let plain = Scorer::new(fixture::spec(REGRESSION, "null"), Some(fixture::compiled()), Some(Arc::new(Odd))).expect("fits");
+    let live = Live::new(reference.clone(), &plain).expect("fits");
+    let watched = plain.watched_by(live.clone());
+    outputs::score(&watched, &bound(&watched, &clean(0, 6)), 1, &|| true).expect("scores");
+    let window = live.collect();
+    assert_eq!((window.rows.seen, window.rows.refused, window.rows.scored), (6, 0, 4));
+    let score = reference.position("score", None).expect("there");
+    assert_eq!(window.broken(score)[Rule::ScoreNotFinite.position()], 2);
+    // No score is null, whatever the model gave.
+    assert_eq!(window.counts(score).last(), Some(&2));
+}
+
+#[test]
+fn what_turned_out_to_be_no_row_is_not_counted() {
+    let plain = scorer(REGRESSION, "null");
+    let live = Live::new(reference(&plain), &plain).expect("fits");
+    let watched = plain.watched_by(live.clone());
+    let table = bound(&watched, &clean(0, 9));
+    let mut worker = watched.worker(9).expect("opens");
+    for discarded in [&[4, 7][..], &[]] {
+        worker.workspace.reset(9);
+        table.fill(watched.contract(), 0, &mut worker.workspace.rows).expect("fills");
+        discarded.iter().for_each(|row| worker.workspace.rows.findings.discard(*row));
+        let block = watched.score_block(&mut worker).expect("scores");
+        assert_eq!((block.len, block.kept.len(), block.marks), (9, 9 - discarded.len(), &[][..]));
+    }
+    let rows = live.collect().rows;
+    assert_eq!((rows.seen, rows.refused, rows.scored), (16, 0, 16));
 }
 
 #[test]

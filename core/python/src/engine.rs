@@ -12,15 +12,18 @@ use sternpost_engine::scorer::{RowScore, Scorer};
 use sternpost_engine::spec::Spec;
 use sternpost_engine::value_rows::put;
 use sternpost_engine::{Error, golden, outputs, violation};
+use sternpost_monitor::live::Live;
 
 use crate::decision::{Decision, Violation};
 use crate::reading::Reader;
+use crate::reference::{Reference, Window};
 use crate::{errors, fork, gate, tables};
 
 /// Scores rows and tables.
 #[pyclass(frozen, module = "sternpost._core")]
 pub struct Engine {
     scorer: Arc<Scorer>,
+    live: Option<Arc<Live>>,
     reader: Reader,
     bundle: Py<PyString>,
     actions: Vec<Py<PyString>>,
@@ -55,17 +58,7 @@ impl Engine {
                 };
                 Scorer::new(spec, kernel.transpose()?, model)
             })?;
-            let text = |text: &str| PyString::intern(py, text).unbind();
-            let classes = scorer.shape().and_then(|shape| shape.classes.as_deref()).unwrap_or_default();
-            Ok(Self {
-                reader: Reader::new(py, scorer.contract()),
-                bundle: text(&scorer.bundle().digest),
-                actions: scorer.policy().actions().map(text).collect(),
-                classes: classes.iter().map(|class| text(class)).collect(),
-                generation: fork::generation(),
-                scorer: Arc::new(scorer),
-                _kernel_guard: kernel_guard,
-            })
+            Ok(Self::around(py, Arc::new(scorer), None, kernel_guard))
         })
     }
 
@@ -135,6 +128,26 @@ impl Engine {
         })
     }
 
+    /// The same engine, watched: what it scores is counted in the cells of a reference.
+    fn watched(&self, py: Python<'_>, reference: &Reference) -> PyResult<Self> {
+        gate::contained(py, || {
+            self.same_process(py)?;
+            let live = Live::new(reference.0.clone(), &self.scorer).map_err(|error| errors::from_monitor(py, error))?;
+            let scorer = Arc::new(self.scorer.watched_by(live.clone()));
+            Ok(Self::around(py, scorer, Some(live), self._kernel_guard.as_ref().map(|guard| guard.clone_ref(py))))
+        })
+    }
+
+    /// What a watched engine counted since the last call.
+    fn collect(&self, py: Python<'_>) -> PyResult<Window> {
+        gate::contained(py, || {
+            self.same_process(py)?;
+            let not_watched = || errors::usage(py, "the engine is not watched; collect from the one that watched() gives".to_owned());
+            let live = self.live.clone().ok_or_else(not_watched)?;
+            Ok(Window(py.detach(|| live.collect())))
+        })
+    }
+
     /// Feature bits and raw model output bits of a table.
     fn golden<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
         gate::contained(py, || {
@@ -147,6 +160,21 @@ impl Engine {
 }
 
 impl Engine {
+    fn around(py: Python<'_>, scorer: Arc<Scorer>, live: Option<Arc<Live>>, kernel_guard: Option<Py<PyAny>>) -> Self {
+        let text = |text: &str| PyString::intern(py, text).unbind();
+        let classes = scorer.shape().and_then(|shape| shape.classes.as_deref()).unwrap_or_default();
+        Self {
+            reader: Reader::new(py, scorer.contract()),
+            bundle: text(&scorer.bundle().digest),
+            actions: scorer.policy().actions().map(text).collect(),
+            classes: classes.iter().map(|class| text(class)).collect(),
+            generation: fork::generation(),
+            scorer,
+            live,
+            _kernel_guard: kernel_guard,
+        }
+    }
+
     /// The scorer, for others who score beside this object. Object code stays mapped until the process ends, whoever made it.
     pub fn scorer(&self, py: Python<'_>) -> PyResult<Arc<Scorer>> {
         self.same_process(py)?;

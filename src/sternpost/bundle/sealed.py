@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sternpost._core import Decision, Engine, Reference
+from sternpost._core import Decision, Engine, Reference, Window
 from sternpost.bundle.archive import REFERENCE, Seal, digest_of, read_archive, write_archive
 from sternpost.bundle.golden import Golden, replay
 from sternpost.bundle.model_run import start_onnxruntime
@@ -154,6 +154,20 @@ class Bundle:
     def matrix(self, table: Any, *, threads: int | None = None) -> npt.NDArray[np.float32]:
         """What the model sees of every row, float32 [n, F]; see FeatureSet.matrix."""
         return matrix_of(self._engine, table, len(self.kernel.outputs), threads)
+
+    def watched(self) -> Bundle:
+        """The same bundle, watched: what its `score` scores is counted in the cells of its reference.
+
+        It shares everything with this one but the counts; this one counts nothing. UsageError without a reference.
+        """
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._engine = self._engine.watched(self.require_reference())
+        return twin
+
+    def collect(self) -> Window:
+        """What was counted since the last call, over all threads. UsageError for a bundle that is not `watched`."""
+        return self._engine.collect()
 
     def save(self, path: str | os.PathLike[str], *, signing_key: PrivateKeyLike | None = None) -> str:
         """Write the bundle, whole or not at all, and return its digest. `signing_key` seals it with a signature."""

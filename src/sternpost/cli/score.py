@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import socket
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +17,7 @@ from sternpost.cli.present import print_json, rows_bar
 from sternpost.errors import UsageError
 
 if TYPE_CHECKING:
+    from sternpost.bundle import Bundle
     from sternpost.serve.batch import BatchReport
 
 NAME = "score"
@@ -64,16 +70,39 @@ def run(
     ] = 65_536,
     require_signature: RequireSignature = False,
     trusted_key: TrustedKeys = None,
+    windows: Annotated[
+        Path | None,
+        typer.Option(
+            "--windows",
+            metavar="DIR",
+            help="Count the rows in the cells of the bundle's reference and leave the window there.",
+            show_default=False,
+        ),
+    ] = None,
+    replica: Annotated[
+        str | None,
+        typer.Option(
+            "--replica",
+            metavar="NAME",
+            help="Who writes into DIR. Default: score- and this machine's name.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score files of any size in constant memory, rows in their order; OUT appears whole or not at all."""
     if as_json and output == _STDOUT:
         raise UsageError("--json and -o - both want stdout; write the scores to a file")
+    if replica is not None and windows is None:
+        raise UsageError("--replica names who writes windows; give --windows DIR as well")
     from sternpost.bundle import open_bundle
     from sternpost.serve.batch import score_files
 
     opened = open_bundle(bundle, require_signature=require_signature, trusted_keys=trusted_key or [])
-    with rows_bar("scoring") as progress:
+    with contextlib.ExitStack() as stack:
+        if windows is not None:
+            opened = stack.enter_context(_counted(opened, windows, replica))
+        progress = stack.enter_context(rows_bar("scoring"))
         report = score_files(
             opened,
             sources,
@@ -89,6 +118,20 @@ def run(
         print_json({"output": output, "bundle": {"name": opened.name, "digest": opened.digest}, **report.to_dict()})
     else:
         _show(output, report, bad_rows)
+
+
+@contextlib.contextmanager
+def _counted(bundle: Bundle, folder: Path, replica: str | None) -> Iterator[Bundle]:
+    """The bundle, watched; what it counted is written when the run has ended well."""
+    from sternpost.monitor.snapshots import Writer
+
+    watched = bundle.watched()
+    name = replica or re.sub(r"[^A-Za-z0-9._-]", "-", f"score-{socket.gethostname()}")[:64]
+    with contextlib.closing(Writer(folder, name)) as writer:
+        start = time.time_ns() // 1000
+        yield watched
+        window = watched.collect().marked(span=(start, max(start, time.time_ns() // 1000)), replica=name)
+        writer.write(bundle.name, bundle.digest, window)
 
 
 def _names(keep: list[str] | None) -> list[str]:

@@ -56,8 +56,8 @@ impl Buffer {
         }
         let scored = scorer.outcomes(block).filter(|outcome| outcome.score.is_some()).count();
         let counted = &mut self.window.rows;
-        counted.seen += block.len as u64;
-        counted.refused += (block.len - rows) as u64;
+        counted.seen += (block.len - block.discarded) as u64;
+        counted.refused += (block.len - block.discarded - rows) as u64;
         counted.scored += scored as u64;
         if let Some(output) = binding.output.filter(|_| scored < rows) {
             self.window.broke(output, Rule::ScoreNotFinite, (rows - scored) as u64);

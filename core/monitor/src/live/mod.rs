@@ -116,7 +116,7 @@ impl Watch for Counting {
         match free {
             Some(mut buffer) => buffer.block(reference, binding, scorer, block),
             None => {
-                dropped.fetch_add(block.len as u64, Ordering::Relaxed);
+                dropped.fetch_add((block.len - block.discarded) as u64, Ordering::Relaxed);
             }
         }
     }

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, BytesMut};
-use sternpost_engine::rule::{Mark, Rule};
 use sternpost_engine::violation;
 use sternpost_engine::worker::Outcome;
 use sternpost_wire::failure::{Failure, Reason};
@@ -87,7 +86,7 @@ fn score(
         };
         if let Err(failure) = filled {
             // Half a row stands there: out of the block with it.
-            rows.findings.push(Mark { row, place: 0, rule: Rule::Range, refused: true });
+            rows.findings.discard(row);
             torn += 1;
             served.statistics.failed.fetch_add(1, Ordering::Relaxed);
             if let Some(waiting) = place.take() {
