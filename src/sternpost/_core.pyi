@@ -213,7 +213,7 @@ class Decision:
     `score` is None where there is none; `reasons` then says why, as `<rule>:<column>`, `raised:<feature>` or
     `score_not_finite`. `source` is "model", "fallback" (the client's local bundle), "rule" (its constant) or "none"
     (the row has no score). `scores` and `label` are for multiclass models. `bundle` is the bundle's digest, empty for a
-    rule. `rung` and `prediction_id` are a server's.
+    rule. `rung` is a server's, and so is `prediction_id` unless the caller named the prediction.
     """
 
     @property
@@ -372,6 +372,11 @@ class Client:
 
         ContractError for a missing or unknown key or a wrong type, ServerError when nobody answers.
         """
+
+    def score_told(
+        self, row: Mapping[str, object], deadline_s: float, stake: str, id: str, entity: str
+    ) -> tuple[Decision, bool]:
+        """The same, and whether the answer was given here: by the fallback, not by a server."""
 
     def score_table(
         self,

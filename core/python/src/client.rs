@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyString};
+use pyo3::types::{PyDict, PyString};
 use serde::Deserialize;
 use sternpost_client::answer::Answer;
 use sternpost_client::connection::Patience;
@@ -23,16 +23,12 @@ use sternpost_engine::arrow_rows::Table;
 use sternpost_engine::scorer::Scorer;
 use sternpost_engine::violation;
 use sternpost_wire::packed;
-use sternpost_wire::scoring::value::Kind;
-use sternpost_wire::scoring::{ReportRequest, Stake, Value};
+use sternpost_wire::scoring::{ReportRequest, Value};
 
 use crate::decision::{Decision, Violation};
 use crate::engine::Engine;
 use crate::reading::Reader;
-use crate::{errors, fork, gate, tables};
-
-/// Longest deadline, in seconds: a year.
-const LONGEST_S: f64 = 31_536_000.0;
+use crate::{arguments, errors, fork, gate, tables};
 
 /// Talks to servers of one bundle.
 #[pyclass(frozen, module = "sternpost._core")]
@@ -137,15 +133,32 @@ impl Client {
         id: &str,
         entity: &str,
     ) -> PyResult<Decision> {
+        self.score_told(py, row, deadline_s, stake, id, entity).map(|(decision, _)| decision)
+    }
+
+    /// The same, and whether the answer was given here: by the fallback, not by a server.
+    #[pyo3(signature = (row, deadline_s, stake, id, entity))]
+    fn score_told(
+        &self,
+        py: Python<'_>,
+        row: &Bound<'_, PyAny>,
+        deadline_s: f64,
+        stake: &str,
+        id: &str,
+        entity: &str,
+    ) -> PyResult<(Decision, bool)> {
         gate::contained(py, || {
-            let until = Instant::now() + seconds(py, "deadline_s", deadline_s)?;
-            let stake = self::stake(py, stake)?;
-            checked_id(py, id)?;
-            checked_entity(py, entity)?;
+            let until = Instant::now() + arguments::seconds(py, "deadline_s", deadline_s)?;
+            let stake = arguments::stake(py, stake)?;
+            arguments::checked_id(py, id)?;
+            arguments::checked_entity(py, entity)?;
             let (mut description, mut cause) = match self.wait(py, until, |client, patience| client.described(patience))? {
                 Described::Served(description) => (description, None),
                 Described::Local(description, cause) => (description, Some(cause)),
-                Described::Rule(answer) => return Ok(decision(py, *answer, |_| String::new())),
+                Described::Rule(mut answer) => {
+                    name_by(&mut answer, id);
+                    return Ok((decision(py, *answer, |_| String::new()), true));
+                }
             };
             let (mut repacked, mut renewed) = (0, false);
             loop {
@@ -170,7 +183,10 @@ impl Client {
                     client.score(&Ask { description: asked, row: packed, id, entity, stake, patience, cause, repacked })
                 })?;
                 match scored {
-                    Scored::Answer(answer) => return Ok(decision(py, *answer, |place| reader.text(&fields, place))),
+                    Scored::Answer(mut answer) => {
+                        let is_local = name_by(&mut answer, id);
+                        return Ok((decision(py, *answer, |place| reader.text(&fields, place)), is_local));
+                    }
                     Scored::Repack(other, why) => (description, cause, repacked) = (other, why, repacked + 1),
                 }
             }
@@ -188,8 +204,8 @@ impl Client {
         threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyAny>> {
         gate::contained(py, || {
-            let until = Instant::now() + seconds(py, "deadline_s", deadline_s)?;
-            let stake = self::stake(py, stake)?;
+            let until = Instant::now() + arguments::seconds(py, "deadline_s", deadline_s)?;
+            let stake = arguments::stake(py, stake)?;
             let threads = threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |threads| threads.max(1));
             let (schema, batches) = tables::batches(py, data)?;
             let (description, cause) = match self.wait(py, until, |client, patience| client.described(patience))? {
@@ -229,8 +245,8 @@ impl Client {
         deadline_s: f64,
     ) -> PyResult<()> {
         gate::contained(py, || {
-            let until = Instant::now() + seconds(py, "deadline_s", deadline_s)?;
-            let outcome = Some(Value { kind: Some(self::outcome(outcome)?) });
+            let until = Instant::now() + arguments::seconds(py, "deadline_s", deadline_s)?;
+            let outcome = Some(Value { kind: Some(arguments::outcome(outcome)?) });
             let request = ReportRequest { prediction_id, outcome, known_at_us, happened_at_us, source, revision, entity };
             self.wait(py, until, |client, patience| client.report(&request, patience))
         })
@@ -239,7 +255,7 @@ impl Client {
     /// What the server serves, as JSON.
     fn describe(&self, py: Python<'_>, deadline_s: f64) -> PyResult<String> {
         gate::contained(py, || {
-            let until = Instant::now() + seconds(py, "deadline_s", deadline_s)?;
+            let until = Instant::now() + arguments::seconds(py, "deadline_s", deadline_s)?;
             let description = self.wait(py, until, |client, patience| client.describe(patience))?;
             Ok(description.to_json())
         })
@@ -284,6 +300,15 @@ impl Client {
     }
 }
 
+/// Whether an answer was given here, in which case it has no name yet: the caller's, if there is one, holds for it as well.
+fn name_by(answer: &mut Answer, id: &str) -> bool {
+    let is_local = answer.prediction_id.is_none();
+    if is_local && !id.is_empty() {
+        answer.prediction_id = Some(id.to_owned());
+    }
+    is_local
+}
+
 fn pack(reader: &Reader, description: &Description, fields: &Bound<'_, PyDict>) -> PyResult<Bytes> {
     let contract = &description.contract;
     let mut row = Vec::with_capacity(9 * contract.columns.len());
@@ -316,57 +341,4 @@ fn decision(py: Python<'_>, answer: Answer, value: impl Fn(usize) -> String) -> 
         rung: answer.rung,
         prediction_id: answer.prediction_id,
     }
-}
-
-fn seconds(py: Python<'_>, name: &str, value: f64) -> PyResult<Duration> {
-    if value > 0.0 && value <= LONGEST_S {
-        return Ok(Duration::from_secs_f64(value));
-    }
-    Err(errors::usage(py, format!("{name} is {value}; give a number of seconds above 0 and up to a year")))
-}
-
-fn stake(py: Python<'_>, word: &str) -> PyResult<Stake> {
-    match word {
-        "shadow" => Ok(Stake::Shadow),
-        "batch" => Ok(Stake::Batch),
-        "advise" => Ok(Stake::Advise),
-        "decide" => Ok(Stake::Decide),
-        _ => Err(errors::usage(py, format!("stake is '{word}'; give 'shadow', 'batch', 'advise' or 'decide'"))),
-    }
-}
-
-fn outcome(value: &Bound<'_, PyAny>) -> PyResult<Kind> {
-    if value.is_none() {
-        Ok(Kind::Null(true))
-    } else if value.is_instance_of::<PyBool>() {
-        Ok(Kind::Flag(value.is_truthy()?))
-    } else if let Ok(integer) = value.extract::<i64>() {
-        Ok(Kind::Integer(integer))
-    } else if let Ok(number) = value.extract::<f64>() {
-        Ok(Kind::Number(number))
-    } else if let Ok(text) = value.extract::<String>() {
-        Ok(Kind::Text(text))
-    } else {
-        let name = value.get_type().name()?;
-        Err(errors::usage(value.py(), format!("an outcome is a bool, a number, a text or None, and not a {name}")))
-    }
-}
-
-/// Longest name of whom a row is about, in bytes; the server's limit.
-const ENTITY_BYTES: usize = 256;
-
-fn checked_entity(py: Python<'_>, entity: &str) -> PyResult<()> {
-    if entity.len() <= ENTITY_BYTES {
-        return Ok(());
-    }
-    let told = violation::shortened(entity);
-    Err(errors::usage(py, format!("entity is '{told}', of {} bytes; give at most {ENTITY_BYTES}", entity.len())))
-}
-
-/// A name that is wrong is the caller's mistake, and told before anything is sent.
-fn checked_id(py: Python<'_>, id: &str) -> PyResult<()> {
-    if id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
-        return Ok(());
-    }
-    Err(errors::usage(py, format!("id is '{}'; give 1 to 64 printable ASCII characters", violation::shortened(id))))
 }

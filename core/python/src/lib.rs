@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 mod alarms;
+mod arguments;
 mod client;
 mod decision;
 mod engine;

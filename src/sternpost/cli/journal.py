@@ -122,6 +122,28 @@ def compact(folder: Folder, *, as_json: AsJson = False) -> None:
         typer.echo(f"{folder}: nothing to compact; a segment is sealed when it is full, old or its writer ends")
 
 
+@app.command("ship")
+def ship(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="FROM", help="A journal, or a folder of clients' journals.", show_default=False),
+    ],
+    into: Annotated[
+        Path, typer.Argument(metavar="INTO", help="The journal that takes the decisions.", show_default=False)
+    ],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Bring decisions that clients kept into another journal, each once; may be repeated, and killed at any moment."""
+    from sternpost.outcomes.shipping import ship as shipped
+
+    done = shipped(source, into)
+    if as_json:
+        print_json({"from": str(source), "into": str(into), **done.to_dict()})
+    else:
+        typer.echo(f"{into}: {done.new:,} new of {done.decisions:,} decisions in {done.journals:,} journals")
+
+
 def _open(folder: Path) -> Journal:
     from sternpost.outcomes.journal import Journal
 

@@ -12,6 +12,8 @@ import json
 import os
 import ssl
 import threading
+import time
+import uuid
 import weakref
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -26,6 +28,7 @@ from sternpost._core import Decision
 from sternpost.bundle import Bundle, open_bundle
 from sternpost.contract import as_table
 from sternpost.errors import UsageError
+from sternpost.serve.kept import Asked, Kept
 
 #: How long a table may take when nobody says.
 TABLE_DEADLINE_S = 60.0
@@ -61,6 +64,10 @@ class Client:
     `connections` bounds those to one endpoint. `watch_health` follows the endpoints' health in one background thread,
     so that a server that is about to end is left before it does.
 
+    `journal` is a folder in which rows that the fallback answered are kept, in a journal of its own for every process;
+    `sternpost journal ship` brings them to the others. What cannot be kept is counted in `stats`; it holds no answer
+    up. Rows of tables are not kept.
+
     After a fork the child connects anew at its first call, and opens the fallback again; nothing of the parent is
     touched. UsageError for settings that cannot be used.
     """
@@ -84,6 +91,7 @@ class Client:
         busy_poll_us: int = 0,
         connections: int = 64,
         watch_health: bool = True,
+        journal: PathLike | None = None,
     ) -> None:
         addresses = [endpoints] if isinstance(endpoints, str) else list(endpoints)
         if transport not in ("stream", "unary"):
@@ -114,6 +122,8 @@ class Client:
                 "watch_health": watch_health,
             }
         )
+        self._journal = None if journal is None else Path(journal)
+        self._kept: Kept | None = None
         self._lock = threading.Lock()
         self._core: _core.Client | None = None
         self._start()
@@ -127,12 +137,21 @@ class Client:
                     self._fallback = open_bundle(self._fallback)
                 engine = None if self._fallback is None else self._fallback._engine
                 self._core = _core.Client(self._settings, engine)
+                if self._journal is not None:
+                    self._kept = self._keeper(self._journal)
             return self._core
+
+    def _keeper(self, journal: Path) -> Kept:
+        fallback = self._fallback._of_parent if isinstance(self._fallback, _Reopened) else self._fallback
+        if isinstance(fallback, Bundle):
+            return Kept(journal, fallback.name, fallback.contract)
+        return Kept(journal, json.loads(self._settings)["bundle"], None)
 
     def _forked(self) -> None:
         """Forgets what belongs to the parent; called in the child of a fork."""
         self._lock = threading.Lock()
         self._core = None
+        self._kept = None
         if isinstance(self._fallback, Bundle):
             # Opened again when it is needed, from the parts that are in memory.
             self._fallback = _Reopened(self._fallback)
@@ -184,10 +203,23 @@ class Client:
         core = self._core or self._start()
         # The first test is ten times quicker, and a dict is what arrives.
         if type(data) is dict or isinstance(data, Mapping):
-            return core.score_row(data, self.deadline_s if deadline_s is None else deadline_s, stake, id, entity)
+            deadline = self.deadline_s if deadline_s is None else deadline_s
+            if self._kept is None:
+                return core.score_row(data, deadline, stake, id, entity)
+            return self._remembered(self._kept, data, deadline, Asked(stake, id, entity))
         if entity:
             raise UsageError("entity names whom one row is about; score the rows one by one to name them")
         return core.score_table(as_table(data), TABLE_DEADLINE_S if deadline_s is None else deadline_s, stake)
+
+    def _remembered(self, kept: Kept, row: Mapping[str, object], deadline: float, asked: Asked) -> Decision:
+        # Named here, so that server, fallback and outcome speak of the same prediction.
+        name = asked.id or uuid.uuid4().hex
+        begun = time.perf_counter_ns()
+        core = self._core or self._start()
+        decision, is_local = core.score_told(row, deadline, asked.stake, name, asked.entity)
+        if is_local:
+            kept.keep(row, decision, asked, time.perf_counter_ns() - begun)
+        return decision
 
     def report(
         self,
@@ -229,15 +261,20 @@ class Client:
         `calls`, `served`, `errors`, `retries`, `hedges`, `throttled` (not sent, because servers turn most calls away),
         `described`, `fallbacks` by cause, `fallback_other_bundle` (the fallback was not the server's bundle and stayed
         silent), `parity` (`compared` and, of those, `different`), `p50_us` (estimates), `bundle` (digests), and for
-        every endpoint its `breaker`, `health`, `in_flight` and `connections`.
+        every endpoint its `breaker`, `health`, `in_flight` and `connections`; with a journal also `journal` (decisions
+        `kept` and `lost`).
         """
         counted: dict[str, Any] = json.loads((self._core or self._start()).stats())
+        if self._kept is not None:
+            counted["journal"] = self._kept.stats()
         return counted
 
     def close(self) -> None:
         """Close idle connections and end the background thread. A later call connects again."""
         if self._core is not None:
             self._core.close()
+        if self._kept is not None:
+            self._kept.close()
 
 
 class _Reopened:
