@@ -68,6 +68,106 @@ def test_statistics_of_labels_are_those_of_the_oracles():
     assert found.ks is None
 
 
+def test_new_labels_are_held_against_what_the_references_rarest_would_bring():
+    before = labels({"a": 6_000, "b": 3_990, **{f"once {k}": 1 for k in range(4)}, None: 500})
+    quiet = labels({"a": 6_000, "b": 3_990, "new 1": 3, "new 2": 1, None: 500})
+    loud = labels({"a": 6_000, "b": 3_960, "new": 40, None: 500})
+    for now, new in ((quiet, 4), (loud, 40)):
+        # Four labels stood in one row alone; the upper end of such a count is 4 + 2 sqrt(5) + 1.
+        allowed = (4 + 2 * math.sqrt(5) + 1) / 9_994
+        many = len(now) - 500
+        assert sp.drift(before, now)["c"].new_p == pytest.approx(stats.binom.sf(new - 1, many, allowed), rel=1e-9)
+    chance, told = sp.drift(before, quiet)["c"], sp.drift(before, loud)["c"]
+    assert chance.status == "quiet"
+    assert chance.reasons == ("new labels in 0.04% of the rows: new 1, new 2; no more than chance brings",)
+    assert told.psi_debiased < 0.1
+    assert told.status == "shift"
+    assert told.reasons[-1] == "new labels in 0.38% of the rows: new"
+    assert told.new_p_bh <= 0.05
+    # Among many labels the index drowns what the test of new ones sees.
+    many = {f"l{k:03}": 40 for k in range(250)}
+    drowned = sp.drift(labels(many), labels({**many, "l000": 28, "new": 12}))["c"]
+    assert drowned.p_bh > 0.05 >= drowned.new_p_bh
+    assert (drowned.status, drowned.reasons) == ("shift", ("new labels in 0.12% of the rows: new",))
+    # Numbers have no labels, and a label in one row of a reference without rare ones is no news.
+    assert sp.drift(normal(100), normal(100))["x"].new_p is None
+    assert sp.drift(labels({"a": 500}), labels({"a": 499, "z": 1}))["c"].status == "quiet"
+
+
+def test_the_upper_end_of_the_rare_labels_is_never_below_the_exact_one():
+    for alone in range(2_000):
+        assert alone + 2 * math.sqrt(alone + 1) + 1 >= stats.chi2.ppf(0.95, 2 * alone + 2) / 2, alone
+
+
+def test_halves_of_a_table_with_rare_labels_bring_no_new_ones():
+    wrong = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        values = rng.zipf(1.6, 4_000).astype(str)
+        halves = [pa.table({"c": pa.array(part)}) for part in (values[:2_000], values[2_000:])]
+        wrong += sp.drift(*halves)["c"].new_p <= 0.05
+    # 40 tests at 0.05 at the most: more than 6 would come with a probability below 0.004.
+    assert wrong <= 6, f"seeds 0..39: {wrong}"
+
+
+def test_a_feature_that_passes_an_input_on_is_told_once_to_people_and_kept_as_data():
+    before, now = loans(1_200, seed=1), loans(2_000, seed=2)
+    place = now.column_names.index("amount")
+    now = now.set_column(place, "amount", pa.array(now["amount"].to_numpy() * 3))
+    report = sp.drift(before, now, bundle=sealed_loans())
+    passed = [c for c in report.columns if c.same_as is not None]
+    assert "amount (feature)" in {c.name for c in passed}
+    for c in passed:
+        twin = report[c.same_as]
+        assert (c.psi, c.p, c.ks, c.missing) == (twin.psi, twin.p, twin.ks, twin.missing)
+        assert f"{c.name}<" not in report.html()
+        assert f"{c.name} " not in repr(report)
+    assert report["burden"].same_as is None
+    told = len(report.columns) - len(passed)
+    assert f"of {told} columns drifted" in report.sentence
+    assert {c["name"] for c in report.to_dict()["columns"]} >= {"amount", "amount (feature)"}
+    # A refused row is an input and no feature: the counts differ, and both are told.
+    amounts = now["amount"].to_numpy().copy()
+    amounts[0] = -1.0
+    refused = sp.drift(before, now.set_column(place, "amount", pa.array(amounts)), bundle=sealed_loans())
+    assert refused["amount (feature)"].same_as is None
+    assert "amount (feature)<" in refused.html()
+
+
+def test_thread_counts_change_no_bit():
+    from sternpost import _core
+
+    before, now = normal(200_000), normal(150_000, SEED + 1, 0.2)
+    references = [_core.Reference.of_table(before, threads=threads) for threads in (1, 2, 3, 8)]
+    assert len({reference.to_bytes() for reference in references}) == 1
+    windows = [_core.tally(references[0], now, threads=threads)[0].to_bytes() for threads in (1, 2, 3, 8)]
+    assert len(set(windows)) == 1
+
+
+def test_counts_of_a_thousand_millions_and_more_are_exact():
+    """A window doubled thirty times over: 10^12 rows, and the index is that of its shares."""
+    from sternpost import _core
+    from sternpost.monitor.drift import Comparison
+
+    before, now = labels({"a": 600, "b": 400}), labels({"a": 500, "b": 480, None: 20})
+    reference = _core.Reference.of_table(before)
+    window, _ = _core.tally(reference, now)
+    for _ in range(30):
+        window = _core.Window.merge(reference, [window, window])
+    comparison = Comparison(reference)
+    comparison.add_window(window)
+    found = comparison.report()["c"]
+    m = 1_000 << 30
+    assert found.current_rows == m > 10**12
+    assert found.missing == 0.02
+    a, b = np.array([600, 400, 0.0]), np.array([500, 480, 20.0]) * 2.0**30
+    p, q = (a + 0.5) / (1_000 + 1.5), (b + 0.5) / (m + 1.5)
+    psi = ((q - p) * np.log(q / p)).sum()
+    assert found.psi == pytest.approx(psi, rel=1e-12)
+    assert found.psi_debiased == pytest.approx(psi - 2 * (1 / 1_000 + 1 / m), rel=1e-12)
+    assert found.tv == pytest.approx(0.1, rel=1e-12)
+
+
 def test_a_shift_of_half_a_deviation_is_found_where_it_is_and_as_large_as_it_is():
     before, now = normal(20_000), normal(20_000, SEED + 1, shift=0.5)
     report = sp.drift(before, now)
@@ -90,9 +190,12 @@ def test_adjusted_values_are_those_of_statsmodels():
     # Nothing can be tested of a column whose values are all in one cell, as those of `at` are.
     tested = [c for c in report.columns if c.p is not None]
     assert len(tested) == 5
-    ps = [c.p for c in tested]
+    labelled = [c for c in report.columns if c.new_p is not None]
+    assert [c.name for c in labelled] == ["label"]
+    ps = [c.p for c in tested] + [c.new_p for c in labelled]
     for method, got in (("fdr_bh", [c.p_bh for c in tested]), ("fdr_by", [c.p_by for c in tested])):
-        assert got == pytest.approx(multipletests(ps, method=method)[1].tolist(), rel=1e-9), method
+        assert got == pytest.approx(multipletests(ps, method=method)[1][: len(got)].tolist(), rel=1e-9), method
+    assert labelled[0].new_p_bh == pytest.approx(multipletests(ps, method="fdr_bh")[1][-1], rel=1e-9)
 
 
 def test_without_a_change_false_discoveries_are_at_most_the_level():

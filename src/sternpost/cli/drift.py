@@ -188,12 +188,13 @@ def _show(report: DriftReport, html: Path | None) -> None:
     for heading in ("column", "role", "status", "PSI", "debiased", "p (BH)", "missing", "why"):
         right = heading in ("PSI", "debiased", "p (BH)", "missing")
         table.add_column(heading, justify="right" if right else "left", overflow="fold")
-    for c in report.columns[:_COLUMNS_SHOWN]:
+    told = report.told_once.columns
+    for c in told[:_COLUMNS_SHOWN]:
         numbers = [_number(c.psi), _number(c.psi_debiased), _number(c.p_bh), _number(c.missing)]
         table.add_row(c.name, c.role, c.status, *numbers, "; ".join(c.reasons))
     console().print(table)
-    if len(report.columns) > _COLUMNS_SHOWN:
-        typer.echo(f"and {len(report.columns) - _COLUMNS_SHOWN} more columns (--json and --html have all)")
+    if len(told) > _COLUMNS_SHOWN:
+        typer.echo(f"and {len(told) - _COLUMNS_SHOWN} more columns (--json and --html have all)")
     if html is not None:
         typer.echo(f"report: {html}")
 

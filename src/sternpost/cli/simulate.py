@@ -34,7 +34,7 @@ def run(
     ] = 10_000,
     tolerance: Annotated[float, typer.Option(help="The change of a share that does not matter.")] = 0.01,
     see_in: Annotated[int, typer.Option(min=1, help="Windows within which the smallest change is asked for.")] = 24,
-    runs: Annotated[int, typer.Option(min=1, help="Simulated runs without a change.")] = 100,
+    runs: Annotated[int, typer.Option(min=1, help="Simulated runs without a change.")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same numbers.")] = 1,
     as_json: AsJson = False,
 ) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from sternpost._core import Reference, Window
@@ -158,7 +159,7 @@ class Comparison:
             names = now.names.get(cells.name, Counter()) if cells.role == "input" else Counter()
             odd = now.odd.get(cells.name) if cells.role == "input" else None
             column = compared(cells, counts, odd, broken, names)
-            found.append(replace(column, name=key))
+            found.append(replace(column, name=key, same_as=self._passed_on(cells, now)))
             counted[key] = Counted(cells, counts, now.ends.get(cells.name))
         bundle = self._bundle
         about = [("reference", self._reference.digest[:12])]
@@ -176,6 +177,15 @@ class Comparison:
             about=tuple(about),
             counted=counted,
         )
+
+    def _passed_on(self, cells: Cells, now: Tally) -> str | None:
+        """The input that a feature is: same name, same cells, same counts in the reference and now."""
+        other = self._cells.get(cells.name)
+        if cells.role != "feature" or other is None or other.role != "input":
+            return None
+        where = (cells.kind, cells.edges, cells.labels) == (other.kind, other.edges, other.labels)
+        equal = where and np.array_equal(cells.counts, other.counts)
+        return cells.name if equal and np.array_equal(now.counts(cells), now.counts(other)) else None
 
     def _made(self, reference: Any) -> Reference:
         if isinstance(reference, Reference):

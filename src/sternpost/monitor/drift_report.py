@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 import pyarrow as pa
@@ -39,6 +39,9 @@ STATISTICS: Final[dict[str, str]] = {
     "missing": "share of rows without a value (null or NaN)",
     "missing_p": "how often chance alone would change the share of missing values as much",
     "new": "share of rows with a label that the reference does not know",
+    "new_p": "how often labels as rare as those of a single reference row would bring as many new ones (Good and "
+    "Turing; binomial)",
+    "new_p_bh": "the same after Benjamini-Hochberg, together with every p",
 }
 
 
@@ -49,7 +52,8 @@ class ColumnDrift:
     `role` is input, feature or output; `kind` numeric, category, flag, presence or score, None for what is not watched.
     `missing` and `new` are shares of the current rows in [0, 1], `missing_reference` of the reference's.
     `new_labels` are the labels that the reference does not know, most frequent first, with how often they came.
-    `violations` counts broken rules of the contract by rule.
+    `violations` counts broken rules of the contract by rule. `same_as` names the input that a feature passes on: the
+    same name, cells and counts.
     """
 
     name: str
@@ -72,8 +76,11 @@ class ColumnDrift:
     missing: float | None = None
     missing_p: float | None = None
     new: float | None = None
+    new_p: float | None = None
+    new_p_bh: float | None = None
     new_labels: tuple[tuple[str, int], ...] = ()
     violations: dict[str, int] = field(default_factory=dict)
+    same_as: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able: what is not finite is None."""
@@ -145,8 +152,15 @@ class DriftReport:
         return tuple(c for c in self.columns if c.status == status)
 
     @property
+    def told_once(self) -> DriftReport:
+        """For people: without the features that only pass an input on."""
+        return replace(self, columns=tuple(c for c in self.columns if c.same_as is None))
+
+    @property
     def sentence(self) -> str:
-        """What was found, in a sentence or two."""
+        """What was found, in a sentence or two; a feature that passes an input on is not counted."""
+        if any(c.same_as is not None for c in self.columns):
+            return self.told_once.sentence
         many = len(self.columns)
         if not self.current_rows:
             return f"There are no current rows, so nothing can be said about the {_columns(many)}."
@@ -204,17 +218,18 @@ class DriftReport:
         """The report as one self-contained page; needs matplotlib and jinja2 (the extra `watch`)."""
         from sternpost.monitor.drift_page import page_of
 
-        return page_of(self)
+        return page_of(self.told_once)
 
     def __repr__(self) -> str:
         lines = [f"<drift of {self.name}: {self.current_rows:,} rows against {self.reference_rows:,}; {self.sentence}"]
-        shown: Sequence[ColumnDrift] = self.columns[:15]
+        told = self.told_once.columns
+        shown: Sequence[ColumnDrift] = told[:15]
         width = max((len(c.name) for c in shown), default=0)
         for c in shown:
             psi = "      -" if c.psi_debiased is None else f"{c.psi_debiased:7.3f}"
             lines.append(f"  {c.name:<{width}}  {c.status:<7}  PSI {psi}  {'; '.join(c.reasons)}".rstrip())
-        if len(self.columns) > len(shown):
-            lines.append(f"  and {len(self.columns) - len(shown)} more")
+        if len(told) > len(shown):
+            lines.append(f"  and {len(told) - len(shown)} more")
         return "\n".join(lines) + ">"
 
 

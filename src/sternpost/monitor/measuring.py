@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from sternpost._core import adjusted_p_values, compare_counts
-from sternpost.monitor.counting import TAIL, UNSEEN, Cells, Counts
+from sternpost._core import adjusted_p_values, compare_counts, unseen_rate
+from sternpost.monitor.counting import NULL, SPECIALS, TAIL, UNSEEN, Cells, Counts
 
 
 def measure(cells: Cells, current: Counts) -> dict[str, float | None]:
@@ -45,6 +46,23 @@ def measure(cells: Cells, current: Counts) -> dict[str, float | None]:
         "missing_p": missing["p_value"],
         "new": new / rows if rows and cells.kind == "category" else None,
     }
+
+
+def new_labels_p(cells: Cells, current: Counts, new: int) -> float | None:
+    """How often chance would bring `new` or more rows with new labels; None for what has no labels.
+
+    Good and Turing: the next label is new with a probability near N1 / N, where N1 of the reference's N labels stood
+    in one row alone. N1 is a count by chance itself, so its upper 95 % end is taken (N1 + 2 sqrt(N1 + 1) + 1, which is
+    at least the exact Poisson one), and every row of a rare label without a cell counts as a label of its own.
+    """
+    if cells.kind != "category":
+        return None
+    alone = int((cells.counts[:-SPECIALS] == 1).sum()) + int(cells.counts[TAIL]) + int(cells.counts[UNSEEN])
+    before = int(cells.counts.sum() - cells.counts[NULL])
+    now = int(current.sum() - current[NULL])
+    slack = (2 * math.sqrt(alone + 1) + 1) / before if before else 0.0
+    p = unseen_rate(new, now, alone, before, tolerance=min(slack, 1.0))["p_value"]
+    return None if p is None else float(p)
 
 
 def adjusted(ps: Sequence[float | None], *, any_dependence: bool) -> list[float | None]:

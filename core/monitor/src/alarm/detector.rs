@@ -21,41 +21,20 @@
 //! **Naming.** SR values are not e-values. Beside them each component has the e-process `sum over starts j of L_j ... L_t / (j(j+1))`, whose
 //! mean at any stopping time is at most 1; its mean over a column's components is the column's e-value, and e-BH names columns.
 //!
-//! Sums run in the order of [`Components`], logarithms and exponentials are those of the `libm` crate: bits depend on nothing else.
+//! Sums run in the order that [`super::level`] states, logarithms are those of the `libm` crate, exponentials its own or those of
+//! [`super::exponential`]: bits depend on nothing else.
 
 use super::budget::Budget;
 use super::column::Column;
 use super::component::Components;
 use super::error::{Error, Result};
+use super::evidence::{Evidence, Running, Step};
 use super::level::{Level, log_sum, log_sum_of, log_total};
 use super::multiplicity;
 use super::verdict::{ColumnEvidence, Culprit, Status, Verdict};
 
 /// A column with less of the evidence is no culprit.
 const LEAST_SHARE: f64 = 0.01;
-/// A window so much against a component leaves nothing of small evidence (below e^-30 of it). Less evidence never breaks the promise, and
-/// most components of a quiet window need no exponential.
-const HOPELESS: f64 = -40.0;
-
-/// What has been seen, per component.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Evidence {
-    /// SR.
-    pub sr: Vec<Level>,
-    /// The e-process's part that has begun.
-    pub e: Vec<Level>,
-    /// The largest product over starts.
-    pub best: Vec<Level>,
-    /// The window of that start.
-    pub since: Vec<u64>,
-}
-
-impl Evidence {
-    fn none(components: usize) -> Self {
-        let nothing = vec![Level::ZERO; components];
-        Self { sr: nothing.clone(), e: nothing.clone(), best: nothing, since: vec![0; components] }
-    }
-}
 
 /// How many windows there were, and what came of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -119,17 +98,18 @@ impl Detector {
         self.progress.windows += 1;
         if self.progress.cooling > 0 {
             self.progress.cooling -= 1;
-            return Ok(self.verdict(window, Status::Cooling, false, counts));
+            return Ok(self.verdict(window, Status::Cooling, false, counts, &self.weighted()));
         }
         self.absorb(counts, window);
-        let log_mean = self.log_mean();
+        let weighted = self.weighted();
+        let log_mean = mean_of(&weighted);
         let alarm = !self.progress.waiting && log_mean.is_some_and(|mean| mean >= self.log_threshold());
         if alarm {
             self.progress.alarms += 1;
             self.progress.waiting = true;
         }
         let status = if self.progress.waiting { Status::Alarmed } else { Status::Watching };
-        let verdict = self.verdict(window, status, alarm, counts);
+        let verdict = self.verdict(window, status, alarm, counts, &weighted);
         if alarm && self.budget.acknowledge_at_once {
             self.acknowledge();
         }
@@ -179,51 +159,12 @@ impl Detector {
         let start = self.progress.counted as f64;
         let begins = 1.0 / (start * (start + 1.0));
         let tempered = 1.0 / f64::from(self.budget.repeats);
-        let Components { watches, alternatives, of_column, .. } = &self.components;
-        let Evidence { sr, e, best, since } = &mut self.evidence;
-        for (counts, (range, _)) in counts.iter().zip(of_column) {
-            let rows: u128 = counts.iter().map(|count| u128::from(*count)).sum();
-            if rows == 0 {
-                continue;
-            }
-            let rows = rows as f64;
-            let mut sums = Running::new(counts);
-            for watch in watches.get(range.clone()).unwrap_or_default() {
-                let hits = sums.share(watch.cell, watch.share);
-                let misses = rows - hits;
-                let part = watch.first..watch.last;
-                let (Some(alternatives), Some(sr), Some(e), Some(best), Some(since)) = (
-                    alternatives.get(part.clone()),
-                    sr.get_mut(part.clone()),
-                    e.get_mut(part.clone()),
-                    best.get_mut(part.clone()),
-                    since.get_mut(part),
-                ) else {
-                    continue;
-                };
-                let states = sr.iter_mut().zip(e).zip(best.iter_mut().zip(since));
-                for (alternative, ((sr, e), (best, since))) in alternatives.iter().zip(states) {
-                    let log_ratio = tempered * (hits * alternative.hit + misses * alternative.miss);
-                    if log_ratio < HOPELESS && sr.is_small() && e.is_small() && best.is_small() {
-                        (*sr, *e, *best) = (Level::ZERO, Level::ZERO, Level::ZERO);
-                        continue;
-                    }
-                    let ratio = libm::exp(log_ratio);
-                    *sr = sr.grown(1.0, ratio, log_ratio);
-                    *e = e.grown(begins, ratio, log_ratio);
-                    let (product, anew) = best.best(ratio, log_ratio);
-                    *best = product;
-                    if anew {
-                        *since = window;
-                    }
-                }
-            }
-        }
+        self.evidence.absorb(&self.components, counts, Step { window, begins, tempered });
     }
 
     /// ln of the weighted mean of all components; nothing where there is no evidence at all.
     pub(super) fn log_mean(&self) -> Option<f64> {
-        Some(log_sum_of(&self.weighted())).filter(|mean| *mean > f64::NEG_INFINITY)
+        mean_of(&self.weighted())
     }
 
     /// Per column ln of its part of the weighted mean.
@@ -232,12 +173,11 @@ impl Detector {
         per_column.map(|((_, range), weight)| weight + log_total(part(&self.evidence.sr, range))).collect()
     }
 
-    fn verdict(&self, window: u64, status: Status, alarm: bool, counts: &[&[u64]]) -> Verdict {
-        let weighted = self.weighted();
-        let log_mean = Some(log_sum_of(&weighted)).filter(|mean| *mean > f64::NEG_INFINITY);
+    fn verdict(&self, window: u64, status: Status, alarm: bool, counts: &[&[u64]], weighted: &[f64]) -> Verdict {
+        let log_mean = mean_of(weighted);
         let mut culprits = Vec::new();
         if let Some(mean) = log_mean {
-            for (place, (counts, weighted)) in counts.iter().zip(&weighted).enumerate() {
+            for (place, (counts, weighted)) in counts.iter().zip(weighted).enumerate() {
                 let share = libm::exp(weighted - mean);
                 if share >= LEAST_SHARE {
                     culprits.extend(self.culprit(place, counts, share));
@@ -251,13 +191,9 @@ impl Detector {
 
     fn culprit(&self, place: usize, counts: &[u64], share: f64) -> Option<Culprit> {
         let (watches, range) = self.components.of_column.get(place)?;
-        let mut best = (range.start, Level::ZERO);
-        for (component, level) in range.clone().zip(part(&self.evidence.sr, range)) {
-            if level.key() > best.1.key() {
-                best = (component, *level);
-            }
-        }
-        let best = best.0;
+        let levels = part(&self.evidence.sr, range);
+        let most = levels.iter().fold(0.0, |most, level| if level.rank() > most { level.rank() } else { most });
+        let best = range.start + levels.iter().position(|level| level.rank() >= most)?;
         let watch = self.components.watches.get(watches.clone())?.iter().find(|watch| (watch.first..watch.last).contains(&best))?;
         let rows: u128 = counts.iter().map(|count| u128::from(*count)).sum();
         let observed = (rows > 0).then(|| Running::new(counts).share(watch.cell, watch.share) / rows as f64);
@@ -295,32 +231,10 @@ impl Detector {
     }
 }
 
+fn mean_of(weighted: &[f64]) -> Option<f64> {
+    Some(log_sum_of(weighted)).filter(|mean| *mean > f64::NEG_INFINITY)
+}
+
 fn part<'a>(all: &'a [Level], range: &std::ops::Range<usize>) -> &'a [Level] {
     all.get(range.clone()).unwrap_or_default()
-}
-
-/// Counts of shares, asked for in the order of cells.
-struct Running<'a> {
-    counts: &'a [u64],
-    summed: usize,
-    below: u128,
-}
-
-impl<'a> Running<'a> {
-    fn new(counts: &'a [u64]) -> Self {
-        Self { counts, summed: 0, below: 0 }
-    }
-
-    fn share(&mut self, cell: usize, share: super::band::Share) -> f64 {
-        match share {
-            super::band::Share::Single => self.counts.get(cell).copied().unwrap_or_default() as f64,
-            super::band::Share::Cumulative => {
-                while self.summed <= cell {
-                    self.below += u128::from(self.counts.get(self.summed).copied().unwrap_or_default());
-                    self.summed += 1;
-                }
-                self.below as f64
-            }
-        }
-    }
 }

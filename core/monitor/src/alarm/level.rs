@@ -4,6 +4,8 @@
 const NEGLIGIBLE: f64 = 40.0;
 /// Logarithms from here on are kept as logarithms; products of values below with a ratio below stay finite.
 const LARGE: f64 = 300.0;
+/// Sums that run beside each other.
+const LANES: usize = 8;
 
 /// A value of zero or more. A non-negative float is the value itself, a negative one the negated logarithm of a value of e^300 or more:
 /// almost all values are small, and a multiplication is much quicker than a logarithm of a sum.
@@ -17,12 +19,6 @@ impl Level {
     /// The value with this logarithm.
     pub fn from_log(log: f64) -> Self {
         if log < LARGE { Self(libm::exp(log)) } else { Self(-log) }
-    }
-
-    /// Whether it is at most e^10.
-    #[inline]
-    pub fn is_small(self) -> bool {
-        self.0 >= 0.0 && self.0 <= 22_026.0
     }
 
     /// Its logarithm.
@@ -57,18 +53,52 @@ impl Level {
     }
 
     /// What to compare levels by.
-    pub fn key(self) -> (bool, f64) {
-        (self.0 < 0.0, self.0.abs())
+    #[inline]
+    pub fn rank(self) -> f64 {
+        // Values are below 1e131, and logarithms from 300 on.
+        if self.0 < 0.0 { -self.0 * 1e200 } else { self.0 }
     }
 }
 
-/// ln of a sum of levels, in the order given.
-pub fn log_total(levels: &[Level]) -> f64 {
-    if levels.iter().all(|level| level.0 >= 0.0) {
-        return libm::log(levels.iter().map(|level| level.0).sum());
+/// Whether all are kept as values of at most `most`.
+pub fn all_plain(levels: &[Level], most: f64) -> bool {
+    let (mut low, mut high) = ([0.0; LANES], [0.0; LANES]);
+    let groups = levels.chunks_exact(LANES);
+    let rest = groups.remainder();
+    for group in groups {
+        for (lane, level) in low.iter_mut().zip(group) {
+            *lane = if level.0 < *lane { level.0 } else { *lane };
+        }
+        for (lane, level) in high.iter_mut().zip(group) {
+            *lane = if level.0 > *lane { level.0 } else { *lane };
+        }
     }
-    let logs: Vec<f64> = levels.iter().map(|level| level.log()).collect();
-    log_sum_of(&logs)
+    let plain = |value: &f64| *value >= 0.0 && *value <= most;
+    low.iter().chain(&high).all(plain) && rest.iter().all(|level| plain(&level.0))
+}
+
+/// ln of a sum of levels. Values are summed in [`LANES`] lanes, the k-th of every group in lane k, the last group filled up with zeros;
+/// then lane after lane.
+pub fn log_total(levels: &[Level]) -> f64 {
+    if !all_plain(levels, f64::MAX) {
+        let logs: Vec<f64> = levels.iter().map(|level| level.log()).collect();
+        return log_sum_of(&logs);
+    }
+    let mut lanes = [0.0; LANES];
+    let groups = levels.chunks_exact(LANES);
+    let rest = groups.remainder();
+    for group in groups {
+        add(&mut lanes, group);
+    }
+    add(&mut lanes, rest);
+    libm::log(lanes.iter().sum())
+}
+
+#[inline]
+fn add(lanes: &mut [f64; LANES], group: &[Level]) {
+    for (lane, level) in lanes.iter_mut().zip(group) {
+        *lane += level.0;
+    }
 }
 
 /// ln of a sum of e^x, in the order given.

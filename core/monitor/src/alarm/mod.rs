@@ -13,6 +13,8 @@ mod column;
 mod component;
 pub mod detector;
 mod error;
+mod evidence;
+mod exponential;
 mod level;
 pub mod multiplicity;
 pub mod reach;

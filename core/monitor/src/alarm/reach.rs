@@ -36,12 +36,18 @@ fn surplus(detector: &Detector, place: usize, shares: &[f64], rows: f64, windows
     let Some((watches, _)) = detector.components.of_column.get(place) else { return f64::NEG_INFINITY };
     let needed = detector.log_threshold() - detector.components.log_weights.get(place).copied().unwrap_or(f64::NEG_INFINITY);
     let tempered = rows / f64::from(detector.budget.repeats);
+    let mut below = 0.0;
+    let up_to: Vec<f64> = shares
+        .iter()
+        .map(|share| {
+            below += share;
+            below
+        })
+        .collect();
     let mut best = f64::NEG_INFINITY;
     for watch in detector.components.watches.get(watches.clone()).unwrap_or_default() {
-        let p: f64 = match watch.share {
-            Share::Single => shares.get(watch.cell).copied().unwrap_or_default(),
-            Share::Cumulative => shares.iter().take(watch.cell + 1).sum(),
-        };
+        let of = if watch.share == Share::Single { shares } else { &up_to };
+        let p = of.get(watch.cell).copied().unwrap_or_default();
         for alternative in detector.components.alternatives.get(watch.first..watch.last).unwrap_or_default() {
             best = best.max(tempered * (p * alternative.hit + (1.0 - p) * alternative.miss));
         }

@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::Budget;
 use super::column::Column;
-use super::detector::{Detector, Evidence, Progress};
+use super::detector::{Detector, Progress};
 use super::error::{Error, Result};
+use super::evidence::Evidence;
 use super::level::Level;
 
 const KEY: &str = "sternpost.alarm";

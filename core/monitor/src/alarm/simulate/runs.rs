@@ -95,7 +95,7 @@ impl Simulation {
         if !(0.0..=1.0).contains(&self.correlation) {
             return Err(Error::Settings(format!("correlation is {}; give a number from 0 to 1", self.correlation)));
         }
-        Detector::new(self.columns.clone(), self.budget.clone())?;
+        let fresh = Detector::new(self.columns.clone(), self.budget.clone())?;
         let mut truth: Vec<Vec<f64>> = self.columns.iter().map(|column| shift::shares(&column.counts)).collect();
         let before = truth.clone();
         if let Some((change, place)) = self.change {
@@ -107,7 +107,7 @@ impl Simulation {
         let source = Source::new(truth, self.correlation);
         let runs: Vec<u64> = (first..first.saturating_add(count)).collect();
         let part = runs.len().div_ceil(threads.get()).max(1);
-        let work = |runs: &[u64]| -> Result<Vec<Passage>> { runs.iter().map(|run| self.one(*run, &before, &source)).collect() };
+        let work = |runs: &[u64]| -> Result<Vec<Passage>> { runs.iter().map(|run| self.one(*run, &fresh, &before, &source)).collect() };
         let parts: Vec<Result<Vec<Passage>>> = std::thread::scope(|scope| {
             let work = &work;
             let started: Vec<_> = runs.chunks(part).map(|runs| scope.spawn(move || work(runs))).collect();
@@ -130,16 +130,19 @@ impl Simulation {
         Ok(reach::is_ever_seen(&detector, place, &after))
     }
 
-    fn one(&self, run: u64, reference: &[Vec<f64>], source: &Source) -> Result<Passage> {
+    fn one(&self, run: u64, fresh: &Detector, reference: &[Vec<f64>], source: &Source) -> Result<Passage> {
         // Odd and large, so that neighbouring seeds share no run; the generator spreads it over its state (SplitMix64).
         let mut by = Xoshiro256PlusPlus::seed_from_u64(self.seed ^ run.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let mut columns = self.columns.clone();
-        if let Some(rows) = self.reference_rows {
-            for (column, shares) in columns.iter_mut().zip(reference) {
-                counts_of(shares, rows, &mut by, &mut column.counts);
+        let mut detector = match self.reference_rows {
+            None => fresh.clone(),
+            Some(rows) => {
+                let mut columns = self.columns.clone();
+                for (column, shares) in columns.iter_mut().zip(reference) {
+                    counts_of(shares, rows, &mut by, &mut column.counts);
+                }
+                Detector::new(columns, self.budget.clone())?
             }
-        }
-        let mut detector = Detector::new(columns, self.budget.clone())?;
+        };
         let mut counts: Vec<Vec<u64>> = self.columns.iter().map(|column| vec![0; column.counts.len()]).collect();
         let thresholds: Vec<f64> = self.thresholds.iter().map(|threshold| libm::log(*threshold)).collect();
         let mut passed = vec![None; thresholds.len()];
