@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +23,7 @@ from tests.routes.replies import of_decision, of_reply, of_row
 from tests.server import stubs
 from tests.server.packing import named, packed
 from tests.server.remembered import decisions, exact, inputs_of
-from tests.server.serving import get, serving
+from tests.server.serving import Command, get, serving
 from tests.server.stubs import Client, connect
 
 SEED = 20261123
@@ -220,6 +222,37 @@ def _settings() -> Any:
     from sternpost.serve.server import ServerSettings
 
     return ServerSettings(listen=("127.0.0.1:0",), http="127.0.0.1:0")
+
+
+def test_the_verb_remembers_until_it_is_ended(bundle_file, folder, tmp_path):
+    given = ["--listen", "127.0.0.1:0", "--http", "none", "--journal", folder, "--durability", "async", "--keep", "90d"]
+    command = Command([bundle_file, *given], tmp_path / "log")
+    try:
+        with sp.Client(command.address) as client:
+            names = {client.score(row).prediction_id for row in ROWS[:20]}
+    finally:
+        assert command.end() == 0
+    assert decisions(folder).keys() == names
+    assert [event["kind"] for event in Journal(folder).events().to_pylist()] == ["loaded"]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--durability", "group"], "give --journal DIR"),
+        (["--keep", "90d"], "give --journal DIR"),
+        (["--journal", "here", "--durability", "sure"], "off, async or group"),
+        (["--journal", "here", "--journal-full", "burst"], "drop, wait or refuse"),
+        (["--journal", "here", "--keep", "soon"], "--keep"),
+        (["--journal", "here", "--keep", "0d"], "keep nothing"),
+    ],
+)
+def test_the_verb_says_what_is_wrong_with_its_journal(bundle_file, given, says):
+    command = [sys.executable, "-m", "sternpost.cli", "serve", str(bundle_file), *given]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_comparing_notices_a_bit():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -78,6 +79,10 @@ def run(
             "Default: refuse for group, else drop.",
         ),
     ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option("--keep", metavar="TIME", help="How long it is kept, as 90d or 12h. Default: for ever."),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch/--no-watch", help="Take over bundle files as they change, each second.")
     ] = True,
@@ -134,12 +139,14 @@ def run(
         insecure=insecure,
         busy_poll=busy_poll,
         raw_answers=raw_answers,
-        journal=_journal(journal, durability, journal_full),
+        journal=_journal(journal, durability, journal_full, keep),
     )
     log_to_stderr(log_form, log_level)
     shelf = Shelf(bundles, require_signature, tuple(trusted_key or ()))
     manners = Manners(watch_s=1.0 if watch else None, lame_s=lame_s, drain_s=drain_s)
-    if not supervise(shelf, settings, manners, _tell):
+    with _tidied(settings.journal):
+        finished = supervise(shelf, settings, manners, _tell)
+    if not finished:
         typer.echo("sternpost: calls on their way were cut off", err=True)
 
 
@@ -155,7 +162,7 @@ def _traces(url: str, share: float) -> Traces:
     return Traces(url, share, os.environ.get("OTEL_SERVICE_NAME") or "sternpost")
 
 
-def _journal(folder: Path | None, durability: str, full: str | None) -> JournalSettings | None:
+def _journal(folder: Path | None, durability: str, full: str | None, keep: str | None) -> JournalSettings | None:
     from sternpost.serve.server import JournalSettings
 
     if durability not in ("off", "async", "group"):
@@ -163,10 +170,26 @@ def _journal(folder: Path | None, durability: str, full: str | None) -> JournalS
     if full not in (None, "drop", "wait", "refuse"):
         raise UsageError(f"--journal-full is {full}; give drop, wait or refuse")
     if folder is not None:
-        return JournalSettings(folder=str(folder), durability=durability, full=full)  # type: ignore[arg-type]
-    if durability != "async" or full is not None:
-        raise UsageError("--durability and --journal-full say how a journal is written; give --journal DIR")
+        keep_s = None
+        if keep is not None:
+            from sternpost.outcomes.label import duration
+
+            keep_s = duration(keep, "--keep").total_seconds()
+            if keep_s <= 0:
+                raise UsageError(f"--keep is {keep}, which would keep nothing; give a span of time, as in 90d")
+        return JournalSettings(folder=str(folder), durability=durability, full=full, keep_s=keep_s)  # type: ignore[arg-type]
+    if durability != "async" or full is not None or keep is not None:
+        raise UsageError("--durability, --journal-full and --keep are about a journal; give --journal DIR")
     return None
+
+
+def _tidied(journal: JournalSettings | None) -> contextlib.AbstractContextManager[object]:
+    """What keeps the journal tidy while the server runs."""
+    if journal is None:
+        return contextlib.nullcontext()
+    from sternpost.outcomes.tidying import Tidier
+
+    return Tidier(Path(journal.folder), journal.keep_s, lambda told: typer.echo(f"sternpost: {told}", err=True))
 
 
 def _tokens(variable: str) -> tuple[str, ...]:
