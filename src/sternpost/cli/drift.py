@@ -99,7 +99,7 @@ def run(
         tolerance=tolerance,
     )
     if windows is None:
-        _count(comparison, opened, current or [], column or None)
+        count_rows(comparison, opened, current or [], column or None)
     else:
         _count_windows(comparison, opened, windows, (_moment(since, "--since"), _moment(until, "--until")), by)
     report = comparison.report()
@@ -157,7 +157,8 @@ def _rows_of(bundle: Bundle, sources: list[str]) -> object:
         return pa.Table.from_batches(list(source.batches()), schema=source.schema)
 
 
-def _count(comparison: Comparison, bundle: Bundle, sources: list[str], by: str | None) -> None:
+def count_rows(comparison: Comparison, bundle: Bundle, sources: list[str], by: str | None) -> None:
+    """Count the rows of files, batch by batch; `by` is read beside the contract's columns."""
     from sternpost.serve.files import open_input
 
     wanted = list(dict.fromkeys([*bundle.contract.names, *([by] if by else [])]))

@@ -14,9 +14,11 @@ from sternpost.cli.present import console, print_json, rows_bar
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sternpost.monitor.alarms import Budget
     from sternpost.monitor.simulation import Delay, Outlook
 
 NAME = "simulate"
+_ALARMS_SHOWN = 20
 
 
 def run(
@@ -36,6 +38,20 @@ def run(
     see_in: Annotated[int, typer.Option(min=1, help="Windows within which the smallest change is asked for.")] = 24,
     runs: Annotated[int, typer.Option(min=1, help="Simulated runs without a change.")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same numbers.")] = 1,
+    replay: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Run the alarms over these rows of held-out history instead of simulating. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN[:SPAN]", help="What cuts history into windows, e.g. applied_at:day.", show_default=False
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Simulate the alarms: how often they are false, how long a change takes to be seen, how small it may be."""
@@ -43,9 +59,12 @@ def run(
     from sternpost.monitor.simulation import outlook
     from sternpost.monitor.watched import watched_of
 
-    columns = watched_of(bundle)
     asked = Budget(windows_per_alarm=budget, tolerance=tolerance, rare_tolerance=min(0.002, tolerance))
+    if replay or by is not None:
+        _replay(bundle, replay, by, asked, as_json=as_json)
+        return
     length = _seconds(window)
+    columns = watched_of(bundle)
     with rows_bar("runs") as progress:
         found = outlook(
             columns,
@@ -60,6 +79,35 @@ def run(
         print_json({**found.to_dict(), "window_seconds": length})
     else:
         _show(console(), found, window, length)
+
+
+def _replay(path: Path, sources: list[str] | None, by: str | None, budget: Budget, *, as_json: bool) -> None:
+    from sternpost.bundle import open_bundle
+    from sternpost.cli.drift import count_rows
+    from sternpost.errors import UsageError
+    from sternpost.monitor.drift import Comparison
+    from sternpost.monitor.replay import replayed
+    from sternpost.monitor.simulation import promise
+
+    if not sources or by is None:
+        raise UsageError("a replay needs both --replay FILE and --by COLUMN[:SPAN], which cuts it into windows")
+    bundle = open_bundle(path)
+    column, _, span = by.partition(":")
+    comparison = Comparison(bundle, by=column, period=span or None)
+    count_rows(comparison, bundle, sources, column)
+    found = replayed(comparison, by, budget)
+    if as_json:
+        print_json({"promise": promise(budget), **found.to_dict()})
+        return
+    say = partial(console().print, soft_wrap=True)
+    say(promise(budget))
+    say(found.sentence)
+    for name, (windows, alarms) in found.quarters.items():
+        say(f"  {name}: {alarms} in {windows} windows")
+    for alarm in found.alarms[:_ALARMS_SHOWN]:
+        say(f"  {alarm.period}, since {alarm.since}: {', '.join(alarm.columns)}")
+    if len(found.alarms) > _ALARMS_SHOWN:
+        say(f"  and {len(found.alarms) - _ALARMS_SHOWN} more alarms (--json has all)")
 
 
 def _seconds(window: str) -> float:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,16 @@ def reference_of(table: Any) -> Reference:
     """The reference of a table, to compare with many: cells and counts of every column that is there once."""
     rows = as_table(table)
     return Reference.of_table(rows.select(_once(rows)))
+
+
+@dataclass(frozen=True)
+class CountedPeriod:
+    """The rows of one period as a window; `begins` is the moment or the value that it begins with."""
+
+    name: str
+    begins: Place
+    rows: int
+    window: Window
 
 
 class Comparison:
@@ -146,6 +156,23 @@ class Comparison:
     def windows_by(self, period: str | None = None) -> None:
         """Cut windows that are added from now on into periods; without one, the finest from hour on of at most 60."""
         self._calendar = Calendar(WINDOWS, period, "hour")
+
+    @property
+    def reference(self) -> Reference:
+        """What rows are compared with."""
+        return self._reference
+
+    def windows(self) -> list[CountedPeriod]:
+        """The windows of the periods so far, in order; rows without a place in them are left out."""
+        if self._calendar is None:
+            return []
+        held = [p for p in self._windows if p is not None]
+        made = []
+        for title, places in self._calendar.gathered(held):
+            if places != [None]:
+                now = together(self._reference, [self._windows[place] for place in places])
+                made.append(CountedPeriod(title, places[0], now.rows, now.window))
+        return made
 
     def report(self) -> DriftReport:
         """What was found so far."""
