@@ -78,17 +78,21 @@ impl FixedPoint {
 }
 
 impl Fresh {
+    /// Adds a finite number.
+    #[inline(always)]
+    pub(crate) fn one(&mut self, fixed: FixedPoint, value: f64) {
+        let (held, clipped) = held((value - fixed.centre) * fixed.per());
+        // What stands behind the rounding constant in the bits is the integer itself.
+        let z = (held + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i64;
+        self.sum += z;
+        self.squares += (z * z) as u64;
+        self.clipped += u64::from(clipped);
+    }
+
     /// Adds the finite ones of these numbers.
     #[inline]
     pub(crate) fn add(&mut self, fixed: FixedPoint, values: &[f64]) {
         let per = fixed.per();
-        if let [value] = values {
-            let (z, clipped) = whole(*value, fixed.centre, per);
-            self.sum += z as i64;
-            self.squares += (z * z) as u64;
-            self.clipped += clipped;
-            return;
-        }
         for values in values.chunks(STRETCH) {
             let (sum, squares, clipped) = sums(values, fixed.centre, per);
             self.sum += sum as i64;
@@ -98,15 +102,11 @@ impl Fresh {
     }
 }
 
-/// z of a number, 0 of what is not finite; and 1 if it was held to the bounds.
+/// A number held to the bounds of z, and whether it was beyond them.
 #[inline(always)]
-fn whole(value: f64, centre: f64, per: f64) -> (f64, u64) {
-    // Also not so for a NaN, whose difference is none.
-    let finite = value.abs() < f64::INFINITY;
-    let z = if finite { (value - centre) * per } else { 0.0 };
-    let held = if z > MOST { MOST } else { z };
-    let held = if held < -MOST { -MOST } else { held };
-    ((held + ROUND) - ROUND, u64::from(z.abs() > MOST))
+fn held(z: f64) -> (f64, bool) {
+    let low = if z > MOST { MOST } else { z };
+    (if low < -MOST { -MOST } else { low }, z.abs() > MOST)
 }
 
 impl Moments {
@@ -153,26 +153,40 @@ impl Moments {
     }
 }
 
+const LANES: usize = 8;
+
+/// Sums of z, of its square, and of those that were held, each in lanes.
+type Lanes = [[f64; LANES]; 3];
+
+#[inline(always)]
+fn add_eight(lanes: &mut Lanes, values: &[f64; LANES], centre: f64, per: f64) {
+    let [sum, squares, clipped] = lanes;
+    for lane in 0..LANES {
+        let value = values[lane];
+        // Also not so for a NaN, whose difference is none.
+        let finite = value.abs() < f64::INFINITY;
+        let (held, beyond) = held(if finite { (value - centre) * per } else { 0.0 });
+        let whole = (held + ROUND) - ROUND;
+        sum[lane] += whole;
+        squares[lane] += whole * whole;
+        clipped[lane] += if beyond { 1.0 } else { 0.0 };
+    }
+}
+
 wide! {
-    /// Sums of z and z², both integers, and how many were held to the bounds.
+    /// Sums of z and z², both integers, and how many were held to the bounds; of at most [`STRETCH`] values.
     fn sums(values: &[f64], centre: f64, per: f64) -> (f64, f64, u64) {
-        const LANES: usize = 8;
-        let mut sum = [0.0; LANES];
-        let mut squares = [0.0; LANES];
-        let mut clipped = [0u64; LANES];
+        let mut lanes = [[0.0; LANES]; 3];
         let (eights, rest) = values.as_chunks::<LANES>();
-        let mut tail = [f64::NAN; LANES];
-        for (tail, value) in tail.iter_mut().zip(rest) {
-            *tail = *value;
+        for eight in eights {
+            add_eight(&mut lanes, eight, centre, per);
         }
-        for eight in eights.iter().chain([&tail]) {
-            for lane in 0..LANES {
-                let (whole, held) = whole(eight[lane], centre, per);
-                clipped[lane] += held;
-                sum[lane] += whole;
-                squares[lane] += whole * whole;
-            }
+        if !rest.is_empty() {
+            let mut tail = [f64::NAN; LANES];
+            tail.iter_mut().zip(rest).for_each(|(tail, value)| *tail = *value);
+            add_eight(&mut lanes, &tail, centre, per);
         }
-        (sum.iter().sum(), squares.iter().sum(), clipped.iter().sum())
+        let [sum, squares, clipped] = lanes.map(|lanes| lanes.iter().sum::<f64>());
+        (sum, squares, clipped as u64)
     }
 }

@@ -11,10 +11,13 @@ use sternpost_engine::wide::wide;
 pub const MOST_EDGES: usize = 250;
 /// Values that are placed at once.
 pub(crate) const STRETCH: usize = 256;
-const RULERS: [usize; 7] = [64, 128, 256, 512, 1024, 2048, 4096];
+/// Most steps of a ruler.
+const STEPS: usize = 4096;
+const RULERS: [usize; 7] = [64, 128, 256, 512, 1024, 2048, STEPS];
 /// Compares that a value may need after the table; more, and searching is quicker.
 const FEW: usize = 2;
 const SEVERAL: usize = 4;
+const PADDED: usize = 256 + SEVERAL;
 /// Adding it rounds a small number that is not negative to an integer, which then stands in the low bits.
 const ROUND: f64 = 4_503_599_627_370_496.0;
 
@@ -23,8 +26,10 @@ const ROUND: f64 = 4_503_599_627_370_496.0;
 pub struct Scale {
     edges: Vec<f64>,
     grids: Vec<u8>,
-    /// The edges, and infinities up to a power of two and [`SEVERAL`] more, so that reading ahead always finds something.
-    padded: Box<[f64]>,
+    /// The edges, then infinities, so that reading ahead of any number of edges that a byte holds always finds something.
+    padded: Box<[f64; PADDED]>,
+    /// Where searching begins: half of the power of two above the number of edges.
+    half: usize,
     ruler: Option<Ruler>,
 }
 
@@ -33,8 +38,8 @@ struct Ruler {
     low: f64,
     per: f64,
     last: f64,
-    /// Edges on earlier steps, by step.
-    starts: Box<[u8]>,
+    /// Edges on earlier steps, by step; as many places as the longest ruler has, so that none needs to be asked for.
+    starts: Box<[u8; STEPS]>,
     compares: usize,
 }
 
@@ -43,10 +48,10 @@ impl Scale {
     pub fn of(mut edges: Vec<(f64, u8)>) -> Self {
         edges.truncate(MOST_EDGES);
         let (edges, grids): (Vec<f64>, Vec<u8>) = edges.into_iter().unzip();
-        let mut padded = edges.clone();
-        padded.resize((edges.len() + 1).next_power_of_two() + SEVERAL, f64::INFINITY);
+        let mut padded = Box::new([f64::INFINITY; PADDED]);
+        padded.iter_mut().zip(&edges).for_each(|(place, edge)| *place = *edge);
         let ruler = Ruler::fitting(&edges);
-        Self { padded: padded.into(), edges, grids, ruler }
+        Self { half: (edges.len() + 1).next_power_of_two() / 2, padded, edges, grids, ruler }
     }
 
     /// The edges, ascending.
@@ -120,7 +125,7 @@ impl Scale {
 
     fn search(&self, value: f64) -> usize {
         let mut base = 0;
-        let mut half = (self.padded.len() - SEVERAL) / 2;
+        let mut half = self.half;
         while half > 0 {
             let below = self.padded.get(base + half - 1).is_some_and(|edge| *edge < value);
             base += if below { half } else { 0 };
@@ -175,7 +180,10 @@ impl Ruler {
                 return None;
             }
             let on: Vec<usize> = edges.iter().map(|edge| step(*edge, low, per, last) as usize).collect();
-            let starts: Box<[u8]> = (0..steps).map(|step| on.iter().filter(|on| **on < step).count() as u8).collect();
+            let mut starts = Box::new([0; STEPS]);
+            for (step, start) in starts.iter_mut().enumerate() {
+                *start = on.partition_point(|on| *on < step) as u8;
+            }
             let compares = on.chunk_by(|a, b| a == b).map(<[usize]>::len).max()?;
             Some(Self { low, per, last, starts, compares })
         });
@@ -191,24 +199,24 @@ impl Ruler {
     }
 
     #[inline(always)]
-    fn count(&self, edges: &[f64], step: usize, value: f64) -> usize {
+    fn count(&self, edges: &[f64; PADDED], step: usize, value: f64) -> usize {
         if self.compares <= FEW { self.count_few(edges, step, value) } else { self.count_several(edges, step, value) }
     }
 
     #[inline(always)]
-    fn count_few(&self, edges: &[f64], step: usize, value: f64) -> usize {
+    fn count_few(&self, edges: &[f64; PADDED], step: usize, value: f64) -> usize {
         self.compared::<FEW>(edges, step, value)
     }
 
     #[inline(always)]
-    fn count_several(&self, edges: &[f64], step: usize, value: f64) -> usize {
+    fn count_several(&self, edges: &[f64; PADDED], step: usize, value: f64) -> usize {
         self.compared::<SEVERAL>(edges, step, value)
     }
 
     #[inline(always)]
-    fn compared<const N: usize>(&self, edges: &[f64], step: usize, value: f64) -> usize {
-        let Some(start) = self.starts.get(step).map(|start| usize::from(*start)) else { return 0 };
-        let Some(near) = edges.get(start..start + N) else { return start };
+    fn compared<const N: usize>(&self, edges: &[f64; PADDED], step: usize, value: f64) -> usize {
+        let start = usize::from(self.starts[step % STEPS]);
+        let near = &edges[start..start + N];
         start + near.iter().map(|edge| usize::from(*edge < value)).sum::<usize>()
     }
 }
