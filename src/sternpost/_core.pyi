@@ -40,6 +40,7 @@ __all__ = [
     "kolmogorov_sf",
     "ks_of_counts",
     "level_per_test",
+    "log_line",
     "log_to_stderr",
     "math_symbols",
     "missing_rate",
@@ -305,6 +306,9 @@ class Engine:
         A refused row is the canonical NaN in every place; without a model the second part is one column of it.
         """
 
+def log_line(level: str, text: str) -> None:
+    """Write a line to the core's log, as "info", "warn" or "error"."""
+
 def log_to_stderr(form: str = "text", level: str = "info") -> None:
     """Write the core's log to stderr, as "text" or "json" lines of a level; later calls change nothing.
 
@@ -315,8 +319,13 @@ def log_to_stderr(form: str = "text", level: str = "info") -> None:
 class Server:
     """A running server; rows never come by the interpreter. ForkError in a child of the process that made it."""
 
-    def __new__(cls, settings: str, bundles: list[tuple[Engine, _ArrowStream | _ArrowArray]]) -> Server:
-        """Serve engines, each with its golden rows, by JSON settings. UsageError for settings that do not fit."""
+    def __new__(
+        cls, settings: str, bundles: list[tuple[Engine, _ArrowStream | _ArrowArray, Reference | None]]
+    ) -> Server:
+        """Serve engines, each with its golden rows and the reference to watch it by, by JSON settings.
+
+        UsageError for settings that do not fit, and for a reference of another bundle.
+        """
 
     @property
     def addresses(self) -> list[str]: ...
@@ -334,11 +343,17 @@ class Server:
     def answer(self, refusal: str | None = None) -> None:
         """Answer the last wish: fulfilled, or why not."""
 
-    def serve(self, engine: Engine, golden: _ArrowStream | _ArrowArray) -> int:
+    def serve(self, engine: Engine, golden: _ArrowStream | _ArrowArray, reference: Reference | None = None) -> int:
         """Serve an engine in place of one of the same bundle name; its version. UsageError when it cannot be served."""
 
     def withdraw(self, name: str) -> bool:
         """Serve a bundle no longer."""
+
+    def collect(self) -> list[tuple[str, str, bool, Window]]:
+        """What watched bundles counted since the last call: name, digest, whether they may still count, the counts."""
+
+    def tell(self, lines: str) -> None:
+        """Put lines onto `/metrics`, in place of those of the last time."""
 
     def report_trouble(self, name: str, reason: str) -> None:
         """Say of a bundle why it is not served, or not in its newest form."""

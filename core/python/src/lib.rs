@@ -44,7 +44,7 @@ mod _core {
     #[pymodule_export]
     use super::reference::{Reference, ReferenceColumn, Window, tally};
     #[pymodule_export]
-    use super::server::{Server, log_to_stderr};
+    use super::server::{Server, log_line, log_to_stderr};
     #[pymodule_export]
     use super::statistics::{
         binomial_sf, chi_square_of_counts, compare_counts, compare_samples, distances_of_counts, fisher_exact, kolmogorov_sf, ks_of_counts,

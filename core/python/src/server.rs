@@ -15,10 +15,14 @@ use sternpost_wire::scoring::Rung;
 use tonic::Code;
 
 use crate::engine::Engine;
+use crate::reference::{Reference, Window};
 use crate::{errors, fork, gate, tables};
 
 /// How often a waiting call looks for signals.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// An engine, its golden rows, and the reference in whose cells it is watched.
+type Given = (Py<Engine>, Py<PyAny>, Option<Py<Reference>>);
 
 /// A running server.
 #[pyclass(frozen, module = "sternpost._core")]
@@ -32,14 +36,14 @@ pub struct Server {
 #[pymethods]
 impl Server {
     #[new]
-    fn new(py: Python<'_>, settings: &str, bundles: Vec<(Py<Engine>, Py<PyAny>)>) -> PyResult<Self> {
+    fn new(py: Python<'_>, settings: &str, bundles: Vec<Given>) -> PyResult<Self> {
         gate::contained(py, || {
             let processors = std::thread::available_parallelism().map_or(1, usize::from);
             let config = Config::from_json(settings, processors).map_err(|error| errors::usage(py, error))?;
-            let opened = bundles.iter().map(|(engine, golden)| open(py, engine, golden)).collect::<PyResult<Vec<_>>>()?;
+            let registry = Arc::new(Registry::default());
+            let opened = bundles.iter().map(|given| open(py, given, &registry)).collect::<PyResult<Vec<_>>>()?;
             let (line, asks) = asks::line();
             let started = py.detach(|| {
-                let registry = Arc::new(Registry::default());
                 let running = Running::start(config, registry, Arc::new(line))?;
                 for bundle in opened {
                     running.serve(bundle).map_err(|failure| failure.message)?;
@@ -112,10 +116,11 @@ impl Server {
     }
 
     /// Serves a bundle in place of one of the same name, when it is warm; its version.
-    fn serve(&self, py: Python<'_>, engine: &Bound<'_, Engine>, golden: &Bound<'_, PyAny>) -> PyResult<u64> {
+    #[pyo3(signature = (engine, golden, reference=None))]
+    fn serve(&self, py: Python<'_>, engine: Py<Engine>, golden: Py<PyAny>, reference: Option<Py<Reference>>) -> PyResult<u64> {
         gate::contained(py, || {
             self.same_process(py)?;
-            let opened = open(py, &engine.clone().unbind(), &golden.clone().unbind())?;
+            let opened = open(py, &(engine, golden, reference), self.running.registry())?;
             py.detach(|| self.running.serve(opened)).map_err(|failure| errors::usage(py, failure.message))
         })
     }
@@ -123,6 +128,20 @@ impl Server {
     /// Serves a bundle no longer.
     fn withdraw(&self, py: Python<'_>, name: &str) -> bool {
         py.detach(|| self.running.withdraw(name))
+    }
+
+    /// What was counted since the last call: name and digest of the bundle, whether it may still count, the counts.
+    fn collect(&self, py: Python<'_>) -> PyResult<Vec<(String, String, bool, Window)>> {
+        gate::contained(py, || {
+            self.same_process(py)?;
+            let collected = py.detach(|| self.running.registry().watched().collect());
+            Ok(collected.into_iter().map(|one| (one.name, one.digest, one.in_use, Window(one.window))).collect())
+        })
+    }
+
+    /// Puts lines onto `/metrics`, in place of those of the last time.
+    fn tell(&self, lines: &str) {
+        self.running.registry().watched().tell(lines);
     }
 
     /// Says of a bundle why it is not served, or not in its newest form.
@@ -162,13 +181,27 @@ impl Server {
     }
 }
 
-/// An engine with a probe from its golden rows.
-fn open(py: Python<'_>, engine: &Py<Engine>, golden: &Py<PyAny>) -> PyResult<Opened> {
-    let scorer = engine.get().scorer(py)?;
+/// An engine with a probe from its golden rows, watched if there is a reference.
+fn open(py: Python<'_>, (engine, golden, reference): &Given, registry: &Registry) -> PyResult<Opened> {
+    let mut scorer = engine.get().scorer(py)?;
+    if let Some(reference) = reference {
+        let watched = py.detach(|| registry.watched().watch(&scorer, reference.get().0.clone()));
+        scorer = watched.map_err(|error| errors::from_monitor(py, error))?;
+    }
     let table: Table = tables::read(py, golden.bind(py), &scorer)?;
     let probe = py.detach(|| Probe::of(&scorer, &table)).map_err(|error| errors::from_core(py, error))?;
     // Without a certificate nothing that is served decides.
     Ok(Opened { scorer, rung: Rung::Advise, probe })
+}
+
+/// Writes one line to the server's log.
+#[pyfunction]
+pub fn log_line(level: &str, text: &str) {
+    match level {
+        "error" => tracing::error!("{text}"),
+        "warn" => tracing::warn!("{text}"),
+        _ => tracing::info!("{text}"),
+    }
 }
 
 /// Writes the server's log to stderr: "text" or "json" lines of a level ("error", "warn", "info", "debug"). Later calls change nothing.

@@ -17,6 +17,7 @@ use crate::engine_failure;
 use crate::lane::BLOCK_ROWS;
 use crate::probe::Probe;
 use crate::statistics::Statistics;
+use crate::watched::Watched;
 
 /// Times that a probe is scored before a bundle counts as warm.
 const WARMING: usize = 3;
@@ -83,6 +84,7 @@ pub struct Unloaded {
 pub struct Registry {
     generation: AtomicU64,
     current: Mutex<Arc<Catalog>>,
+    watched: Watched,
 }
 
 /// A thread's copy of the catalog.
@@ -206,6 +208,11 @@ impl Catalog {
 }
 
 impl Registry {
+    /// Who counts what is scored.
+    pub fn watched(&self) -> &Watched {
+        &self.watched
+    }
+
     /// The catalog as it is now.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -42,3 +42,4 @@ pub mod statistics;
 mod thread;
 mod tls;
 pub mod traces;
+pub mod watched;

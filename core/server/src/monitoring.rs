@@ -125,6 +125,7 @@ fn exposition(registry: &Registry, health: &Health, threads: &[Thread], traces: 
     if let Some(journal) = journal {
         page.journal(&journal.stats());
     }
+    page.text.push_str(&registry.watched().page());
     page.text
 }
 

@@ -12,10 +12,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sternpost.cli.options import RequireSignature, TrustedKeys
+from sternpost.cli.watch_options import (
+    AlarmBudget,
+    Atom,
+    KeepWindows,
+    Monitor,
+    OnAlarm,
+    Replica,
+    Windows,
+    check_unmonitored,
+    watch_settings,
+)
 from sternpost.errors import UsageError
 
 if TYPE_CHECKING:
     from sternpost.serve.server import JournalSettings, Server, Traces
+    from sternpost.serve.slow_lane import Errand
 
 NAME = "serve"
 _OTLP, _OTLP_TRACES = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
@@ -86,6 +98,13 @@ def run(
     watch: Annotated[
         bool, typer.Option("--watch/--no-watch", help="Take over bundle files as they change, each second.")
     ] = True,
+    monitor: Monitor = True,
+    window: Atom = "1m",
+    windows: Windows = None,
+    keep_windows: KeepWindows = "30d",
+    replica: Replica = None,
+    alarm_budget: AlarmBudget = 10_000,
+    on_alarm: OnAlarm = None,
     lame_s: Annotated[
         float, typer.Option("--lame", min=0, help="Seconds told as not serving before the drain begins.")
     ] = 0.0,
@@ -111,7 +130,8 @@ def run(
     Bearer tokens come from the environment, separated by commas: STERNPOST_SCORE_TOKENS may score,
     STERNPOST_ADMIN_TOKENS may also load and unload.
     """
-    from sternpost._core import log_to_stderr
+    from sternpost._core import log_line, log_to_stderr
+    from sternpost.monitor.watching import Watching
     from sternpost.serve.server import ServerSettings, Tls
     from sternpost.serve.shelf import Shelf
     from sternpost.serve.supervise import Manners, supervise
@@ -140,12 +160,20 @@ def run(
         busy_poll=busy_poll,
         raw_answers=raw_answers,
         journal=_journal(journal, durability, journal_full, keep),
+        monitor=monitor,
     )
+    watching = watch_settings(window, windows, keep_windows, replica, on_alarm=on_alarm, budget=alarm_budget)
+    if not monitor:
+        check_unmonitored(windows, replica, on_alarm)
     log_to_stderr(log_form, log_level)
     shelf = Shelf(bundles, require_signature, tuple(trusted_key or ()))
     manners = Manners(watch_s=1.0 if watch else None, lame_s=lame_s, drain_s=drain_s)
+
+    def errands(server: Server) -> list[Errand]:
+        return [Watching(watching, server.collect, server.tell, log_line)] if monitor else []
+
     with _tidied(settings.journal):
-        finished = supervise(shelf, settings, manners, _tell)
+        finished = supervise(shelf, settings, manners, _tell, errands)
     if not finished:
         typer.echo("sternpost: calls on their way were cut off", err=True)
 

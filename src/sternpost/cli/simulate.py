@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sternpost.cli.options import AsJson
+from sternpost.cli.options import AsJson, seconds_of
 from sternpost.cli.present import console, print_json, rows_bar
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def run(
     if replay or by is not None:
         _replay(bundle, replay, by, asked, as_json=as_json)
         return
-    length = _seconds(window)
+    length = seconds_of(window, "--window")
     columns = watched_of(bundle)
     with rows_bar("runs") as progress:
         found = outlook(
@@ -108,16 +108,6 @@ def _replay(path: Path, sources: list[str] | None, by: str | None, budget: Budge
         say(f"  {alarm.period}, since {alarm.since}: {', '.join(alarm.columns)}")
     if len(found.alarms) > _ALARMS_SHOWN:
         say(f"  and {len(found.alarms) - _ALARMS_SHOWN} more alarms (--json has all)")
-
-
-def _seconds(window: str) -> float:
-    from sternpost.errors import UsageError
-
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-    number, unit = window[:-1], window[-1:]
-    if unit not in units or not number.isdigit() or int(number) == 0:
-        raise UsageError(f"--window {window!r} is no length of time; write a whole number and s, m, h or d, e.g. 15m")
-    return float(int(number) * units[unit])
 
 
 def _show(out: Console, found: Outlook, window: str, length: float) -> None:

@@ -10,6 +10,7 @@ batch        files of rows in, files of scores out
 server       bundles behind gRPC, in this process
 shelf        which files a server's bundles are, and which of them changed
 supervise    a server from its first signal to its last
+slow_lane    what a server does beside serving
 client       ask a server, and answer without it
 """
 

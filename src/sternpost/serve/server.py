@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from sternpost import _core
 from sternpost.bundle import Bundle
@@ -82,10 +82,21 @@ class ServerSettings:
     busy_poll: bool = False
     raw_answers: bool = False
     journal: JournalSettings | None = None
+    monitor: bool = True  # count what is scored in the cells of the bundle's reference, if it has one
 
     def to_json(self) -> str:
         """As the core reads it."""
-        return json.dumps({name: value for name, value in asdict(self).items() if value is not None})
+        told = {name: value for name, value in asdict(self).items() if value is not None and name != "monitor"}
+        return json.dumps(told)
+
+
+class Collected(NamedTuple):
+    """What a bundle counted since the last time. `in_use`: may it count more?"""
+
+    bundle: str
+    digest: str
+    in_use: bool
+    window: _core.Window
 
 
 class Server:
@@ -113,7 +124,9 @@ class Server:
         if journal is not None:
             kept = journal if isinstance(journal, JournalSettings) else JournalSettings(folder=os.fspath(journal))
             settings = replace(settings, journal=kept)
-        self._core = _core.Server(settings.to_json(), [(bundle._engine, bundle.golden.rows) for bundle in given])
+        self._monitor = settings.monitor
+        parts = [(bundle._engine, bundle.golden.rows, self._reference(bundle)) for bundle in given]
+        self._core = _core.Server(settings.to_json(), parts)
         # Whoever connects next finds it ready; a server that cannot become so is asked for its trouble.
         until = time.monotonic() + _READY_S
         while given and self._core.trouble is not None and time.monotonic() < until:
@@ -151,11 +164,20 @@ class Server:
         Calls on their way are answered by the bundle that they came for. Raises UsageError when the bundle cannot be
         served; the old one then still is.
         """
-        return self._core.serve(bundle._engine, bundle.golden.rows)
+        return self._core.serve(bundle._engine, bundle.golden.rows, self._reference(bundle))
 
     def withdraw(self, name: str) -> bool:
         """Serve a bundle no longer; False when it was not served."""
         return self._core.withdraw(name)
+
+    def collect(self) -> list[Collected]:
+        """What was counted since the last call, for every watched bundle. A bundle that was replaced is there until its
+        last rows are told."""
+        return [Collected(*found) for found in self._core.collect()]
+
+    def tell(self, lines: str) -> None:
+        """Put lines of the text exposition format onto `/metrics`, in place of those of the last time."""
+        self._core.tell(lines)
 
     def drain(self, seconds: float = 30.0) -> bool:
         """Take nothing new, finish what is there; whether all was finished in time."""
@@ -164,6 +186,9 @@ class Server:
     def close(self) -> None:
         """End now; calls on their way are cut off. After `drain` there are none."""
         self._core.end()
+
+    def _reference(self, bundle: Bundle) -> _core.Reference | None:
+        return bundle.reference if self._monitor else None
 
     def __enter__(self) -> Self:
         return self

@@ -117,6 +117,12 @@ def politely(work: Callable[[], Any], pause: Callable[[], None], idle_s: float =
     return outcome["result"]
 
 
+def give_way() -> None:
+    """Give this thread less of the CPU than those that serve have."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _POLITE)
+
+
 def _stand(thread: int, *, idle: bool) -> None:
     """Where a thread of this process (0: this one) stands.
 

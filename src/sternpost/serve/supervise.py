@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from sternpost._core import log_line
 from sternpost.bundle import Bundle
 from sternpost.errors import SternpostError
 from sternpost.serve.server import Server, ServerSettings
 from sternpost.serve.shelf import Shelf, politely
+from sternpost.serve.slow_lane import Errand, SlowLane
 
 _LOOK_S = 0.25
 
@@ -54,8 +56,14 @@ class _Signals:
         self.reload = True
 
 
-def supervise(shelf: Shelf, settings: ServerSettings, manners: Manners, ready: Callable[[Server], None]) -> bool:
-    """Serve until a signal says to end; `ready` is called once, when everything is warm.
+def supervise(
+    shelf: Shelf,
+    settings: ServerSettings,
+    manners: Manners,
+    ready: Callable[[Server], None],
+    errands: Callable[[Server], Sequence[Errand]] = lambda _: (),
+) -> bool:
+    """Serve until a signal says to end; `ready` is called once, when everything is warm. `errands` run in a slow lane.
 
     SIGTERM or SIGINT drains, a second one ends at once; SIGHUP looks at the files now. Returns whether everything on
     its way was finished. Raises what opening the bundles or starting the server raises.
@@ -66,7 +74,7 @@ def supervise(shelf: Shelf, settings: ServerSettings, manners: Manners, ready: C
         bundles = shelf.open_all()
         if signals.ends:
             return True
-        with Server(bundles, settings) as server:
+        with Server(bundles, settings) as server, SlowLane(errands(server), log_line):
             del bundles
             while server.trouble is not None and not signals.ends:
                 time.sleep(0.002)
