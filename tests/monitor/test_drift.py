@@ -110,6 +110,32 @@ def test_halves_of_a_table_with_rare_labels_bring_no_new_ones():
     assert wrong <= 6, f"seeds 0..39: {wrong}"
 
 
+def test_a_reference_with_very_many_labels_finds_few_of_them_new():
+    """Rare labels without a cell of their own are known by their number only; halves of one table have many each."""
+    wrong = 0
+    for seed in range(20):
+        values = np.random.default_rng(seed).zipf(1.3, 8_000).astype(str)
+        halves = [pa.table({"c": pa.array(part)}) for part in (values[:4_000], values[4_000:])]
+        found = sp.drift(*halves)["c"]
+        assert found.status != "drift", f"seed {seed}"
+        assert found.new > 0.05, f"seed {seed}"
+        wrong += found.new_p <= 0.05
+    assert wrong <= 4, f"seeds 0..19: {wrong}"
+
+
+def test_it_takes_more_than_chance_and_more_than_the_tolerance():
+    # Forty labels, every second one 36 % more frequent: PSI 0.13, of which chance brings 0.078.
+    even = {f"l{k}": 25 for k in range(40)}
+    found = sp.drift(labels(even), labels({f"l{k}": 34 if k % 2 else 16 for k in range(40)}))["c"]
+    assert found.psi > 0.1 > found.psi_debiased
+    assert (found.p_bh <= 0.05, found.status) == (True, "shift")
+    # Of many rows, two points more missing are no chance, and no drift.
+    gone = sp.drift(labels({"a": 9_900, None: 100}), labels({"a": 9_700, None: 300}))["c"]
+    assert gone.missing_p < 1e-9
+    assert gone.status == "shift"
+    assert sp.drift(labels({"a": 9_900, None: 100}), labels({"a": 9_300, None: 700}))["c"].status == "drift"
+
+
 def test_a_feature_that_passes_an_input_on_is_told_once_to_people_and_kept_as_data():
     before, now = loans(1_200, seed=1), loans(2_000, seed=2)
     place = now.column_names.index("amount")

@@ -166,9 +166,8 @@ class Comparison:
         """The windows of the periods so far, in order; rows without a place in them are left out."""
         if self._calendar is None:
             return []
-        held = [p for p in self._windows if p is not None]
         made = []
-        for title, places in self._calendar.gathered(held):
+        for title, places in self._calendar.gathered(self._windows):
             if places != [None]:
                 now = together(self._reference, [self._windows[place] for place in places])
                 made.append(CountedPeriod(title, places[0], now.rows, now.window))
