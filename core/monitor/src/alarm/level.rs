@@ -62,19 +62,7 @@ impl Level {
 
 /// Whether all are kept as values of at most `most`.
 pub fn all_plain(levels: &[Level], most: f64) -> bool {
-    let (mut low, mut high) = ([0.0; LANES], [0.0; LANES]);
-    let groups = levels.chunks_exact(LANES);
-    let rest = groups.remainder();
-    for group in groups {
-        for (lane, level) in low.iter_mut().zip(group) {
-            *lane = if level.0 < *lane { level.0 } else { *lane };
-        }
-        for (lane, level) in high.iter_mut().zip(group) {
-            *lane = if level.0 > *lane { level.0 } else { *lane };
-        }
-    }
-    let plain = |value: &f64| *value >= 0.0 && *value <= most;
-    low.iter().chain(&high).all(plain) && rest.iter().all(|level| plain(&level.0))
+    levels.iter().fold(true, |plain, level| plain & (level.0 >= 0.0) & (level.0 <= most))
 }
 
 /// ln of a sum of levels. Values are summed in [`LANES`] lanes, the k-th of every group in lane k, the last group filled up with zeros;
