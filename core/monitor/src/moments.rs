@@ -72,16 +72,16 @@ impl FixedPoint {
 
     /// Steps in one.
     #[inline(always)]
-    fn per(self) -> f64 {
+    pub(crate) fn per(self) -> f64 {
         f64::from_bits(((1023 - i64::from(self.exponent)) as u64) << 52)
     }
 }
 
 impl Fresh {
-    /// Adds a finite number.
+    /// Adds a finite number, by its fixed point's centre and steps in one.
     #[inline(always)]
-    pub(crate) fn one(&mut self, fixed: FixedPoint, value: f64) {
-        let (held, clipped) = held((value - fixed.centre) * fixed.per());
+    pub(crate) fn one(&mut self, centre: f64, per: f64, value: f64) {
+        let (held, clipped) = held((value - centre) * per);
         // What stands behind the rounding constant in the bits is the integer itself.
         let z = (held + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i64;
         self.sum += z;

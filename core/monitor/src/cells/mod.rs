@@ -9,6 +9,7 @@ mod selection;
 
 pub use labels::{Labels, OWN_LABELS};
 pub use scale::{MOST_EDGES, Scale};
+pub(crate) use scale::{SEVERAL, below, step};
 pub use selection::{GRID, edges, quantile};
 
 /// What stands behind the ordinary cells, in this order.

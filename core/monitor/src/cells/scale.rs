@@ -16,7 +16,7 @@ const STEPS: usize = 4096;
 const RULERS: [usize; 7] = [64, 128, 256, 512, 1024, 2048, STEPS];
 /// Compares that a value may need after the table; more, and searching is quicker.
 const FEW: usize = 2;
-const SEVERAL: usize = 4;
+pub(crate) const SEVERAL: usize = 4;
 const PADDED: usize = 256 + SEVERAL;
 /// Adding it rounds a small number that is not negative to an integer, which then stands in the low bits.
 const ROUND: f64 = 4_503_599_627_370_496.0;
@@ -123,6 +123,14 @@ impl Scale {
         others
     }
 
+    /// Where a ruler begins, its steps in one and its last step; the edges on earlier steps for each step; the edges with infinities behind
+    /// them. Nothing for a scale without a ruler. See [`step`] and [`below`].
+    pub(crate) fn ruler(&self) -> Option<([f64; 3], &[u8], &[f64])> {
+        let Ruler { low, per, last, starts, .. } = self.ruler.as_ref()?;
+        let steps = starts.get(..=*last as usize)?;
+        Some(([*low, *per, *last], steps, self.padded.get(..self.edges.len() + SEVERAL)?))
+    }
+
     fn search(&self, value: f64) -> usize {
         let mut base = 0;
         let mut half = self.half;
@@ -142,9 +150,15 @@ fn add(counts: &mut [u32], cell: usize) {
     }
 }
 
+/// How many of these edges lie below a number.
+#[inline(always)]
+pub(crate) fn below(edges: &[f64], value: f64) -> usize {
+    edges.iter().map(|edge| usize::from(*edge < value)).sum()
+}
+
 /// Which step of a ruler a number stands on.
 #[inline(always)]
-fn step(value: f64, low: f64, per: f64, last: f64) -> u64 {
+pub(crate) fn step(value: f64, low: f64, per: f64, last: f64) -> u64 {
     let along = (value - low) * per;
     let along = if along > 0.0 { along } else { 0.0 };
     let along = if along < last { along } else { last };
@@ -216,7 +230,6 @@ impl Ruler {
     #[inline(always)]
     fn compared<const N: usize>(&self, edges: &[f64; PADDED], step: usize, value: f64) -> usize {
         let start = usize::from(self.starts[step % STEPS]);
-        let near = &edges[start..start + N];
-        start + near.iter().map(|edge| usize::from(*edge < value)).sum::<usize>()
+        start + below(&edges[start..start + N], value)
     }
 }

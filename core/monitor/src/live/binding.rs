@@ -9,6 +9,8 @@ use crate::cells::Cells;
 use crate::error::{Error, Result};
 use crate::reference::{Column, Reference, Role};
 
+use super::gauges::Gauges;
+
 /// Name of the only watched output of a model, and the beginning of those of a multiclass model.
 const SCORE: &str = "score";
 
@@ -36,6 +38,7 @@ pub(super) struct Binding {
     /// For each column of the contract and each feature its column in the reference.
     pub(super) inputs: Vec<Option<usize>>,
     pub(super) features: Vec<Option<usize>>,
+    pub(super) gauges: Gauges,
     /// The first output's column.
     pub(super) output: Option<usize>,
     outputs: usize,
@@ -49,6 +52,7 @@ impl Binding {
         }
         let mut binding = Self {
             places: Vec::with_capacity(reference.columns().len()),
+            gauges: Gauges::default(),
             inputs: vec![None; scorer.contract().columns.len()],
             features: vec![None; scorer.features().len()],
             output: reference.columns().iter().position(|column| column.role == Role::Output),
@@ -70,6 +74,7 @@ impl Binding {
             })?;
             binding.places.push(place);
         }
+        binding.gauges = Gauges::of(reference, &binding.places);
         Ok(binding)
     }
 

@@ -6,12 +6,16 @@ use sternpost_engine::scorer::Scorer;
 use sternpost_engine::workspace::Block;
 
 use super::binding::{Binding, Place};
+use super::gauges::Values;
 use crate::moments::{FRESH, Fresh};
 use crate::reference::{Column, Reference};
 use crate::window::Window;
 
 /// Outputs that are turned into floats at once.
-const STRETCH: usize = 256;
+const STRETCH: usize = 64;
+
+/// Rows for which preparing a column for its numbers takes longer than placing each by itself.
+const FEW: usize = 8;
 
 pub(super) struct Buffer {
     /// Of all columns.
@@ -39,20 +43,13 @@ impl Buffer {
             self.settle();
         }
         self.fresh += rows;
-        let mut rest = self.counts.as_mut_slice();
-        for ((column, place), sums) in reference.columns().iter().zip(&binding.places).zip(&mut self.sums) {
-            let Some((counts, later)) = rest.split_at_mut_checked(column.cells.len()) else { break };
-            rest = later;
-            let at = |slot: usize| slot * block.rows.capacity..slot * block.rows.capacity + rows;
-            match *place {
-                Place::Float(slot) => column.count_floats(block.rows.floats.get(at(slot)).unwrap_or_default(), counts, sums),
-                Place::Long(slot) => column.count_longs(block.rows.longs.get(at(slot)).unwrap_or_default(), counts, sums),
-                Place::Code(slot) => column.count_codes(block.rows.codes.get(at(slot)).unwrap_or_default(), counts),
-                Place::Flag(slot) => column.count_flags(block.rows.flags.get(at(slot)).unwrap_or_default(), counts),
-                Place::Feature(position) => column.count_floats(block.features.get(at(position)).unwrap_or_default(), counts, sums),
-                Place::Score => outputs(column, scorer.shape(), None, block.raw, counts, sums),
-                Place::Output(class) => outputs(column, scorer.shape(), Some(class), block.raw, counts, sums),
-            }
+        if rows <= FEW {
+            let gauges = &binding.gauges;
+            let values = |of| Values { of, capacity: block.rows.capacity, rows };
+            gauges.count(values(&block.rows.floats), values(block.features), &mut self.counts, &mut self.sums);
+            gauges.others.iter().for_each(|position| self.column(*position, reference, binding, scorer, block));
+        } else {
+            (0..binding.places.len()).for_each(|position| self.column(position, reference, binding, scorer, block));
         }
         let scored = scorer.outcomes(block).filter(|outcome| outcome.score.is_some()).count();
         let counted = &mut self.window.rows;
@@ -67,6 +64,21 @@ impl Buffer {
             if let Some(column) = columns.get(mark.place as usize).copied().flatten() {
                 self.window.broke(column, mark.rule, 1);
             }
+        }
+    }
+
+    fn column(&mut self, position: usize, reference: &Reference, binding: &Binding, scorer: &Scorer, block: &Block<'_>) {
+        let (Some(column), Some(place)) = (reference.columns().get(position), binding.places.get(position)) else { return };
+        let (Some(counts), Some(sums)) = (self.counts.get_mut(reference.span(position)), self.sums.get_mut(position)) else { return };
+        let at = |slot: usize| slot * block.rows.capacity..slot * block.rows.capacity + block.kept.len();
+        match *place {
+            Place::Float(slot) => column.count_floats(block.rows.floats.get(at(slot)).unwrap_or_default(), counts, sums),
+            Place::Long(slot) => column.count_longs(block.rows.longs.get(at(slot)).unwrap_or_default(), counts, sums),
+            Place::Code(slot) => column.count_codes(block.rows.codes.get(at(slot)).unwrap_or_default(), counts),
+            Place::Flag(slot) => column.count_flags(block.rows.flags.get(at(slot)).unwrap_or_default(), counts),
+            Place::Feature(feature) => column.count_floats(block.features.get(at(feature)).unwrap_or_default(), counts, sums),
+            Place::Score => outputs(column, scorer.shape(), None, block.raw, counts, sums),
+            Place::Output(class) => outputs(column, scorer.shape(), Some(class), block.raw, counts, sums),
         }
     }
 
@@ -88,15 +100,16 @@ impl Buffer {
 /// The score of every row, or one output of it; null where a row has no score.
 fn outputs(column: &Column, shape: Option<&Shape>, class: Option<usize>, raw: &[f32], counts: &mut [u32], sums: &mut Fresh) {
     let Some(shape) = shape else { return };
+    let value = |outputs: &[f32]| {
+        let (score, _) = shape.score(outputs)?;
+        class.map_or(Some(score), |class| outputs.get(class).copied().map(f64::from))
+    };
+    let width = shape.outputs.max(1);
     let mut floats = [0.0; STRETCH];
-    for raw in raw.chunks(STRETCH * shape.outputs.max(1)) {
+    for raw in raw.chunks(STRETCH * width) {
         let mut rows = 0;
-        for (float, outputs) in floats.iter_mut().zip(raw.chunks_exact(shape.outputs.max(1))) {
-            let score = shape.score(outputs).and_then(|(score, _)| match class {
-                None => Some(score),
-                Some(class) => outputs.get(class).copied().map(f64::from),
-            });
-            *float = score.unwrap_or(f64::NAN);
+        for (float, outputs) in floats.iter_mut().zip(raw.chunks_exact(width)) {
+            *float = value(outputs).unwrap_or(f64::NAN);
             rows += 1;
         }
         column.count_floats(floats.get(..rows).unwrap_or_default(), counts, sums);

@@ -5,11 +5,12 @@
 //! writes no log; a collector holds a buffer for as long as exchanging two pointers takes. Counts are integers, so neither threads nor the
 //! moments of collecting change a bit of their sum.
 //!
-//! Memory: for each workspace two buffers of 12 bytes for every cell and about 180 bytes for every column (40 KB for 50 columns of 45 cells), of
-//! which there are as many as workspaces were ever in use at once.
+//! Memory: for each workspace two buffers, each of 12 bytes for every cell and 168 for every column (35 KB for 50 columns of 45 cells); there are
+//! as many as workspaces were ever in use at once.
 
 mod binding;
 mod buffer;
+mod gauges;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};

@@ -9,8 +9,6 @@ use crate::moments::Fresh;
 
 /// Integers that are turned into floats at once.
 const STRETCH: usize = 256;
-/// Numbers that are not worth preparing for.
-const FEW: usize = 8;
 
 impl Column {
     /// Floats: numbers and scores; flags as 0 and 1; labels by code.
@@ -18,18 +16,6 @@ impl Column {
     pub(crate) fn count_floats(&self, values: &[f64], counts: &mut [u32], sums: &mut Fresh) {
         match &self.cells {
             Cells::Numeric(scale) | Cells::Score(scale) => {
-                // Of a few, each by itself is quicker.
-                if values.len() <= FEW {
-                    for value in values {
-                        if value.is_finite() {
-                            bump(counts, scale.place(*value));
-                            sums.one(self.fixed, *value);
-                        } else {
-                            self.special(counts, if value.is_nan() { Special::Null } else { Special::Infinite });
-                        }
-                    }
-                    return;
-                }
                 if scale.count(values, counts) {
                     for value in values.iter().filter(|value| !value.is_finite()) {
                         self.special(counts, if value.is_nan() { Special::Null } else { Special::Infinite });

@@ -23,6 +23,7 @@ pub struct Reference {
     nan_is_null: bool,
     file: Vec<u8>,
     digest: [u8; 32],
+    hex: String,
     /// Where each column's counts begin in a vector of all, and the length of that at the end.
     starts: Vec<usize>,
 }
@@ -64,8 +65,8 @@ impl Reference {
         for column in &columns {
             starts.push(starts.last().copied().unwrap_or(0) + column.cells.len());
         }
-        let digest = Sha256::digest(&file).into();
-        Ok(Self { columns, rows, nan_is_null, digest, file, starts })
+        let digest: [u8; 32] = Sha256::digest(&file).into();
+        Ok(Self { columns, rows, nan_is_null, digest, hex: hex(&digest), file, starts })
     }
 
     /// The file's bytes: the same for equal references of one version.
@@ -80,7 +81,7 @@ impl Reference {
 
     /// The same in hex.
     pub fn hex(&self) -> String {
-        hex(&self.digest)
+        self.hex.clone()
     }
 
     /// The watched columns.

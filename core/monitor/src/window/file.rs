@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow_array::builder::{ListBuilder, UInt64Builder};
-use arrow_array::{Array, RecordBatch, StringArray, UInt64Array};
+use arrow_array::{Array, Decimal128Array, ListArray, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field};
 use sternpost_engine::rule::Rule;
 
@@ -12,7 +12,7 @@ use super::{RULES, RowCounts, Window};
 use crate::arrow_file::{self, Fault, column, number, word};
 use crate::error::{Error, Result};
 use crate::moments::Moments;
-use crate::reference::file::{SUM, list, listed, moments, sums};
+use crate::reference::file::{SUM, list, sums};
 use crate::reference::{Column, Reference};
 
 const FORMAT: &str = "1";
@@ -132,20 +132,48 @@ fn parse(batch: &RecordBatch, reference: &Arc<Reference>) -> std::result::Result
     if !names.iter().zip(roles.iter()).eq(own) {
         return Err("its columns are not those of its reference".to_owned());
     }
+    let (counts, broken) = (Lists::of(batch, "counts")?, Lists::of(batch, "broken")?);
+    let sums = column::<Decimal128Array>(batch, "sum")?.values();
+    let squares = column::<Decimal128Array>(batch, "squares")?.values();
+    let clipped = column::<UInt64Array>(batch, "clipped")?.values();
     for (place, watched) in watched.iter().enumerate() {
-        let counts = listed::<UInt64Array>(batch, "counts", place)?;
-        let broken = listed::<UInt64Array>(batch, "broken", place)?;
-        if counts.len() != watched.cells.len() || broken.len() != RULES {
-            return Err(format!("column {}: it has {} counts for {} cells", watched.name, counts.len(), watched.cells.len()));
+        let (counts, broken) = (counts.at(place), broken.at(place));
+        let (own, Some(own_broken)) =
+            (window.counts.get_mut(reference.span(place)), window.broken.get_mut(place * RULES..(place + 1) * RULES))
+        else {
+            continue;
+        };
+        let own = own.unwrap_or_default();
+        if counts.len() != own.len() || broken.len() != RULES {
+            return Err(format!("column {}: it has {} counts for {} cells", watched.name, counts.len(), own.len()));
         }
-        let sums: Moments = moments(batch, place)?;
-        window.counts_mut(place).copy_from_slice(counts.values());
-        if let Some(moments) = window.moments.get_mut(place) {
-            *moments = sums;
-        }
-        if let Some(own) = window.broken.get_mut(place * RULES..(place + 1) * RULES) {
-            own.copy_from_slice(broken.values());
+        own.copy_from_slice(counts);
+        own_broken.copy_from_slice(broken);
+        let parts = (window.moments.get_mut(place), sums.get(place), squares.get(place), clipped.get(place));
+        if let (Some(moments), Some(sum), Some(squares), Some(clipped)) = parts {
+            let squares = u128::try_from(*squares).map_err(|_| "a sum of squares is negative".to_owned())?;
+            *moments = Moments { sum: *sum, squares, clipped: *clipped };
         }
     }
     Ok(window)
+}
+
+/// A column of lists of counts.
+struct Lists<'a> {
+    ends: &'a [i32],
+    values: &'a [u64],
+}
+
+impl<'a> Lists<'a> {
+    fn of(batch: &'a RecordBatch, name: &str) -> std::result::Result<Self, Fault> {
+        let lists = column::<ListArray>(batch, name)?;
+        let values =
+            lists.values().as_any().downcast_ref::<UInt64Array>().ok_or_else(|| format!("its column {name} is of another type"))?;
+        Ok(Self { ends: lists.value_offsets(), values: values.values() })
+    }
+
+    fn at(&self, row: usize) -> &'a [u64] {
+        let end = |row: usize| self.ends.get(row).and_then(|end| usize::try_from(*end).ok());
+        end(row).zip(end(row + 1)).and_then(|(start, end)| self.values.get(start..end)).unwrap_or_default()
+    }
 }
