@@ -8,14 +8,11 @@ use sternpost_engine::workspace::Block;
 use super::binding::{Binding, Place};
 use super::gauges::Values;
 use crate::moments::{FRESH, Fresh};
-use crate::reference::{Column, Reference};
+use crate::reference::{Column, FEW, Reference};
 use crate::window::Window;
 
 /// Outputs that are turned into floats at once.
 const STRETCH: usize = 64;
-
-/// Rows for which preparing a column for its numbers takes longer than placing each by itself.
-const FEW: usize = 8;
 
 pub(super) struct Buffer {
     /// Of all columns.
@@ -105,6 +102,10 @@ fn outputs(column: &Column, shape: Option<&Shape>, class: Option<usize>, raw: &[
         class.map_or(Some(score), |class| outputs.get(class).copied().map(f64::from))
     };
     let width = shape.outputs.max(1);
+    if raw.len() == width {
+        let float = value(raw).unwrap_or(f64::NAN);
+        return column.count_floats(&[float], counts, sums);
+    }
     let mut floats = [0.0; STRETCH];
     for raw in raw.chunks(STRETCH * width) {
         let mut rows = 0;

@@ -4,11 +4,13 @@
 use sternpost_engine::{NULL_FLAG, NULL_I64};
 
 use super::Column;
-use crate::cells::{Cells, Labels, Special};
+use crate::cells::{Cells, Labels, Scale, Special};
 use crate::moments::Fresh;
 
 /// Integers that are turned into floats at once.
 const STRETCH: usize = 256;
+/// Numbers of which each by itself is counted more quickly than all are prepared.
+pub(crate) const FEW: usize = 8;
 
 impl Column {
     /// Floats: numbers and scores; flags as 0 and 1; labels by code.
@@ -16,6 +18,9 @@ impl Column {
     pub(crate) fn count_floats(&self, values: &[f64], counts: &mut [u32], sums: &mut Fresh) {
         match &self.cells {
             Cells::Numeric(scale) | Cells::Score(scale) => {
+                if values.len() <= FEW {
+                    return values.iter().for_each(|value| self.count_number(scale, *value, counts, sums));
+                }
                 if scale.count(values, counts) {
                     for value in values.iter().filter(|value| !value.is_finite()) {
                         self.special(counts, if value.is_nan() { Special::Null } else { Special::Infinite });
@@ -46,6 +51,11 @@ impl Column {
         if matches!(self.cells, Cells::Presence) {
             return values.iter().for_each(|value| bump(counts, if *value == NULL_I64 { 1 + Special::Null as usize } else { 0 }));
         }
+        if values.len() <= FEW {
+            let mut floats = [0.0; FEW];
+            widen(values, &mut floats);
+            return self.count_floats(floats.get(..values.len()).unwrap_or_default(), counts, sums);
+        }
         for values in values.chunks(STRETCH) {
             let mut floats = [0.0; STRETCH];
             widen(values, &mut floats);
@@ -66,6 +76,16 @@ impl Column {
     pub(crate) fn count_flags(&self, flags: &[i8], counts: &mut [u32]) {
         for flag in flags {
             bump(counts, if *flag == NULL_FLAG { 2 + Special::Null as usize } else { usize::from(*flag != 0) });
+        }
+    }
+
+    #[inline(always)]
+    fn count_number(&self, scale: &Scale, value: f64, counts: &mut [u32], sums: &mut Fresh) {
+        if value.is_finite() {
+            bump(counts, scale.place(value));
+            sums.one(self.fixed.centre, self.fixed.per(), value);
+        } else {
+            self.special(counts, if value.is_nan() { Special::Null } else { Special::Infinite });
         }
     }
 

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::error::{Error, Result};
 
 pub use column::{Column, Role};
-pub(crate) use counting::widen;
+pub(crate) use counting::{FEW, widen};
 pub use making::columns;
 
 /// All watched columns, in order: inputs, features, outputs.
