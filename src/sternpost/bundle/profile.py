@@ -30,6 +30,11 @@ def profile_json(found: dict[str, Any]) -> bytes:
     )
 
 
+def minor_units(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Decimals of a money column as the engine sees them: int64, minor units."""
+    return pc.multiply(values, pa.scalar(10 ** (column.minor_digits or 0))).cast(pa.int64(), safe=False)
+
+
 def _column(column: Column, values: pa.ChunkedArray) -> dict[str, Any]:
     nulls = values.null_count
     if column.type == "float":
@@ -52,7 +57,7 @@ def _range(column: Column, values: pa.ChunkedArray) -> dict[str, Any]:
     if column.type == "timestamp":
         values = values.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
     elif pa.types.is_decimal(values.type):
-        values = pc.multiply(values, pa.scalar(10 ** (column.minor_digits or 0))).cast(pa.int64(), safe=False)
+        values = minor_units(column, values)
     if column.type == "float":
         values = values.cast(pa.float64())
         values = values.filter(pc.is_finite(values))

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from sternpost._core import Reference
 from sternpost.bundle import Bundle
+from sternpost.bundle.profile import minor_units
 from sternpost.bundle.reference import make_reference, outputs_of
 from sternpost.contract import as_table
 
@@ -39,7 +40,16 @@ def through(bundle: Bundle, rows: Any) -> Passed:
         broken[column, rule] += 1
     scored = pc.is_valid(scores.column("score"))
     outputs = outputs_of(scores.filter(scored), bundle.model)
-    return Passed(inputs, bundle.frame(inputs.filter(scored)), outputs, broken)
+    return Passed(_as_watched(bundle, inputs), bundle.frame(inputs.filter(scored)), outputs, broken)
+
+
+def _as_watched(bundle: Bundle, inputs: pa.Table) -> pa.Table:
+    """Inputs by the measure of the reference: money in minor units, in whatever form it came."""
+    for place, column in enumerate(bundle.contract.columns):
+        values = inputs.column(place)
+        if column.type == "money" and pa.types.is_decimal(values.type):
+            inputs = inputs.set_column(place, column.name, minor_units(column, values))
+    return inputs
 
 
 def reference_through(bundle: Bundle, rows: Any) -> Reference:
