@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,11 +57,8 @@ def query(
     as_json: AsJson = False,
 ) -> None:
     """Ask DuckDB about the tables decisions, outcomes and events."""
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
+    with _damage_told():
         answer = _open(folder).query(sql)
-    for warning in told:
-        typer.echo(f"sternpost: {warning.message}", err=True)
     if as_json:
         print_json({"columns": answer.column_names, "rows": [_plain(r) for r in answer.to_pylist()]})
         return
@@ -98,11 +97,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the tables as Parquet files, one for each kind that has rows."""
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
+    with _damage_told():
         written = _open(folder).export(output)
-    for warning in told:
-        typer.echo(f"sternpost: {warning.message}", err=True)
     if as_json:
         print_json({"journal": str(folder), "output": str(output), "rows": written})
     else:
@@ -142,6 +138,16 @@ def ship(
         print_json({"from": str(source), "into": str(into), **done.to_dict()})
     else:
         typer.echo(f"{into}: {done.new:,} new of {done.decisions:,} decisions in {done.journals:,} journals")
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    """What reading warns of goes to stderr, as sentences, once reading is over."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        yield
+    for warning in told:
+        typer.echo(f"sternpost: {warning.message}", err=True)
 
 
 def _open(folder: Path) -> Journal:

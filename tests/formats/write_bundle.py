@@ -1,6 +1,6 @@
-"""Writes the bundle that every later version must open: run once per format, by hand, and never again.
+"""Writes the bundle that every later version must open: run once for each new format, by hand, and never again.
 
-python -m tests.formats.write_format_2
+python -m tests.formats.write_bundle
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from sternpost.bundle.archive import FORMAT
 from tests.routes import loans
 from tests.routes.conftest import built
 
@@ -21,10 +22,10 @@ SEED = 1
 def main() -> None:
     """The boosted loans model of the route tests, and the bits its scores had."""
     bundle = built("boosting")
-    bundle.save(DATA / "format-2.sbundle")
+    bundle.save(DATA / f"format-{FORMAT}.sbundle")
     rows = [*loans.real_rows(ROWS, SEED), *loans.nasty_rows(loans.real_rows(1, SEED)[0])]
     table = loans.table(rows)
-    with pa.ipc.new_file(DATA / "format-2.arrow", table.schema) as writer:
+    with pa.ipc.new_file(DATA / f"format-{FORMAT}.arrow", table.schema) as writer:
         writer.write_table(table)
     scored = bundle.score(table).to_pylist()
     body = {
@@ -34,7 +35,7 @@ def main() -> None:
         "actions": [r["action"] for r in scored],
         "reasons": [r["reasons"] for r in scored],
     }
-    (DATA / "format-2.json").write_text(json.dumps(body, indent=1) + "\n")
+    (DATA / f"format-{FORMAT}.json").write_text(json.dumps(body, indent=1) + "\n")
 
 
 if __name__ == "__main__":
