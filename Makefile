@@ -27,7 +27,7 @@ demo: setup ## train, seal and score the flights example
 test: test-core test-python ## every test but the nightly ones
 
 test-core: ## the Rust crates' own tests
-	$(CARGO) test --quiet --locked --release --manifest-path core/Cargo.toml -p sternpost-engine -p sternpost-monitor -p sternpost-journal -p sternpost-wire -p sternpost-client
+	$(CARGO) test --quiet --locked --release --manifest-path core/Cargo.toml -p sternpost-engine -p sternpost-monitor -p sternpost-journal -p sternpost-wire -p sternpost-client -p sternpost-server
 
 test-python: setup
 	$(BIN)/python -m pytest -m 'not nightly'

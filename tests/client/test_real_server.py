@@ -76,15 +76,17 @@ def test_a_server_that_ends_does_not_wait_for_us_and_nobody_waits_for_it(real, b
         threads = [threading.Thread(target=call) for _ in range(3)]
         for thread in threads:
             thread.start()
-        time.sleep(0.3)
-        begun = time.monotonic()
-        assert real.drain(10.0)
-        assert time.monotonic() - begun < 5.0
-        real.close()
-        time.sleep(0.2)
-        stop.set()
-        for thread in threads:
-            thread.join()
+        try:
+            time.sleep(0.3)
+            begun = time.monotonic()
+            assert real.drain(10.0)
+            assert time.monotonic() - begun < 5.0
+            real.close()
+            time.sleep(0.2)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
         assert {source for source, *_ in answers} == {"model", "fallback"}
         assert {score for _, score, _ in answers} == {expected}
         assert max(took for *_, took in answers) < 0.5

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from tests.routes import loans
 from tests.server import stubs
+from tests.server.frames import Raw, head, message
 from tests.server.operating import Code
 from tests.server.packing import infer_request
 from tests.server.serving import PATIENCE_S, serving
@@ -107,3 +108,17 @@ def test_a_stream_with_work_in_flight_is_answered_first(loans_bundle):
             drained.join()
         assert time.monotonic() - begun < PATIENCE_S / 3
         assert answered == [str(number) for number in range(len(answered))]
+
+
+def test_a_client_that_reads_only_while_it_calls_holds_nothing_up(loans_bundle):
+    """It leaves our word unread and our PING unanswered: it finds both, and the end, when it looks again."""
+    with serving(loans_bundle) as server:
+        request = stubs.scoring().ScoreRequest(bundle=loans_bundle.name).SerializeToString()
+        raw = Raw(server.addresses[0])
+        raw.ask(head(), message(request))
+        begun = time.monotonic()
+        assert server.drain(BOUND_S)
+        assert time.monotonic() - begun < PATIENCE_S / 3
+        raw.closed()
+        assert raw.goaway == 0, "no error"
+        raw.socket.close()

@@ -20,11 +20,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use h2::RecvStream;
 use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
 use http::{HeaderMap, Request};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -50,6 +50,9 @@ const CALL_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 2 << 20;
 /// Bytes that a connection may read before others have their turn: some dozens of rows, or a good piece of a table.
 const TURN_BYTES: usize = 8 << 10;
+/// How long a connection without calls waits for the other side's last word before it is closed without it: calls that were sent before our
+/// word arrived come in this time. A client that reads only while it calls says that word never.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Bytes of headers that are taken.
 const HEADER_BYTES: u32 = 16 << 10;
 /// Calls that a caller may break off faster than we notice before it is taken for an attacker. Callers whose deadlines pass break off many at once
@@ -134,8 +137,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
         let busy = self.h2.has_streams();
         match self.leaving {
-            // A graceful end waits for the other side's last word, which a dead or hostile one never says.
-            Some(since) => busy || since.max(self.active).elapsed() <= self.site.config.patience,
+            Some(since) => {
+                let quiet = since.max(self.active).elapsed();
+                if !busy && quiet > FAREWELL {
+                    // Names the last call that was taken, so a caller knows that a later one was not.
+                    self.h2.abrupt_shutdown(Reason::NO_ERROR);
+                }
+                // Nor does a dead or hostile side read that.
+                busy || quiet <= self.site.config.patience
+            }
             None => {
                 let idle = !busy && self.active.elapsed() > self.site.config.idle;
                 if phase == Phase::Draining || idle {
