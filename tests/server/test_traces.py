@@ -172,7 +172,7 @@ def test_more_spans_than_may_wait_are_dropped_and_counted(loans_bundle, collecto
     with serving(loans_bundle, traces=Traces(collector.url, share=1.0)) as server:
         with stubs.connect(server.addresses[0]) as client:
             (request,) = requests(described(client), ROWS[:1])
-            # What waits is given up with each batch that the collector does not take in two seconds, so a burst may have to be sent again.
+            # What waits is given up with each batch that is not taken in two seconds: a slow burst is sent again.
             for _ in range(10):
                 replies = list(client.scoring.ScoreStream((request for _ in range(burst)), timeout=PATIENCE_S))
                 assert len(replies) == burst
