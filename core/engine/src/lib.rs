@@ -15,6 +15,7 @@ pub mod contract;
 mod contract_json;
 pub mod dictionary;
 pub mod error;
+pub mod forest;
 pub mod golden;
 pub mod instant;
 #[allow(unsafe_code)] // calls object code; argued for in its head
