@@ -65,6 +65,22 @@ pub enum Link {
     SoftmaxZero,
     /// The quantile of the normal distribution.
     Probit,
+    /// `exp(x)`, output by output.
+    Exp,
+    /// `sign(x) * x * x`, output by output.
+    SignedSquare,
+}
+
+/// How a value is read before it is looked for in a [`Set`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reading {
+    /// As it is: what is no whole number is in no set.
+    #[default]
+    Exact,
+    /// Rounded down.
+    Floor,
+    /// Cut off towards zero.
+    Truncate,
 }
 
 /// Where a branch leads, by place in its own tree.
@@ -130,6 +146,7 @@ pub struct Tree {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Set {
     words: Vec<u64>,
+    reading: Reading,
 }
 
 /// A forest.
@@ -178,11 +195,22 @@ impl Set {
                 *word |= 1 << (member % 64);
             }
         }
-        Ok(Self { words })
+        Ok(Self { words, reading: Reading::Exact })
     }
 
-    /// Whether a value is one of them; what is no whole number, negative or too large is not.
+    /// The same set, which reads values in another way.
+    #[must_use]
+    pub fn reading(self, reading: Reading) -> Self {
+        Self { reading, ..self }
+    }
+
+    /// Whether a value, once read, is one of them; what is no whole number then, negative or too large is not.
     pub fn contains(&self, value: f64) -> bool {
+        let value = match self.reading {
+            Reading::Exact => value,
+            Reading::Floor => value.floor(),
+            Reading::Truncate => value.trunc(),
+        };
         let number = value as u32;
         // Also false for a NaN, which is cast to 0.
         f64::from(number) == value && self.words.get(number as usize / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)

@@ -121,3 +121,13 @@ fn a_set_holds_whole_numbers_only() {
     assert!(Set::new([MEMBER_MAX]).unwrap().contains(f64::from(MEMBER_MAX)));
     assert!(Set::new([MEMBER_MAX + 1]).unwrap_err().to_string().contains("1048576"));
 }
+
+#[test]
+fn a_set_reads_fractions_as_its_library_does() {
+    let cases = [(Reading::Exact, [false; 3]), (Reading::Floor, [true, false, false]), (Reading::Truncate, [true, true, false])];
+    for (reading, expected) in cases {
+        let set = Set::new([0, 3]).unwrap().reading(reading);
+        assert_eq!([3.9, -0.9, f64::NAN].map(|value| set.contains(value)), expected, "{reading:?}");
+        assert!(set.contains(3.0) && !set.contains(4.0) && !set.contains(-1.0) && !set.contains(f64::INFINITY), "{reading:?}");
+    }
+}

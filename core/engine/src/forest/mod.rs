@@ -7,4 +7,4 @@
 
 mod form;
 
-pub use form::{Aggregate, Child, Forest, Leaf, Link, MEMBER_MAX, Mode, Node, Precision, Set, TREE_DEPTH_MAX, Tree, Weight};
+pub use form::{Aggregate, Child, Forest, Leaf, Link, MEMBER_MAX, Mode, Node, Precision, Reading, Set, TREE_DEPTH_MAX, Tree, Weight};
