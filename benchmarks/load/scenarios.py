@@ -21,6 +21,8 @@ from benchmarks.load.server import Server
 
 Sample = dict[str, Any]
 DEADLINE_MS = 20
+# Connections that calls come over while bundles are swapped.
+RELOADING = 8
 
 
 @dataclass(frozen=True)
@@ -107,9 +109,15 @@ def steady(bench: Bench, candidate: Candidate) -> Iterator[Sample]:
             yield bench.sample(running, candidate, "unix 8", connections=8)
 
 
-def overload(bench: Bench, candidate: Candidate, peak: float) -> Iterator[Sample]:
-    """An open loop at once, twice and five times the peak; a call that takes longer than the deadline is worth nothing.
+def callers(candidate: Candidate) -> int:
+    """Connections that an overload comes over."""
+    return 128 if candidate.call == "json" else 32
 
+
+def overload(bench: Bench, candidate: Candidate, peak: float) -> Iterator[Sample]:
+    """An open loop at once, twice and five times the closed loop's peak over as many connections.
+
+    A call that takes longer than the deadline is worth nothing.
     A server that closes connections on its callers is called again over new ones. Callers ignore what a refusal says
     about coming back; ours is asked once more by callers that heed it, as `sp.Client` does.
     """
@@ -123,7 +131,7 @@ def overload(bench: Bench, candidate: Candidate, peak: float) -> Iterator[Sample
                 running,
                 candidate,
                 f"overload {times}{' heeded' if heeding else ''}",
-                connections=128 if candidate.call == "json" else 32,
+                connections=callers(candidate),
                 seconds=bench.lengths.overload,
                 rate=float(round(peak * times)),
                 deadline_ms=DEADLINE_MS,
@@ -134,11 +142,11 @@ def overload(bench: Bench, candidate: Candidate, peak: float) -> Iterator[Sample
 
 
 def reload(bench: Bench, candidate: Candidate, peak: float) -> Iterator[Sample]:
-    """70 % of the peak, first in peace, then with another bundle put in place every second."""
+    """70 % of the closed loop's peak over as many connections, in peace, then with a new bundle every second."""
     served = bench.folder / "served.sbundle"
     shutil.copyfile(bench.prepared.bundle, served)
     with bench.server(candidate, served=served) as running:
-        shape = {"connections": 8, "rate": float(round(0.7 * peak)), "seconds": bench.lengths.reload}
+        shape = {"connections": RELOADING, "rate": float(round(0.7 * peak)), "seconds": bench.lengths.reload}
         yield bench.sample(running, candidate, "reload, none", **shape)
         over, swaps = threading.Event(), []
 
