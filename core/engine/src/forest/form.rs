@@ -57,8 +57,11 @@ pub enum Aggregate {
 pub enum Link {
     /// Nothing.
     None,
-    /// `1 / (1 + exp(-x))`, output by output.
+    /// `1 / (1 + exp(-x))`, output by output, as ONNX Runtime has it: for negative numbers it is one minus that of `-x`, which costs small
+    /// shares their last digits.
     Logistic,
+    /// The same as it is written, so that small shares keep their digits.
+    Sigmoid,
     /// Shares of `exp(x)`.
     Softmax,
     /// Shares of `exp(x)` among the outputs that are not zero; zeros stay.
