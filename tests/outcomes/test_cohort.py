@@ -120,7 +120,7 @@ def test_weights_are_checked():
     [
         ({}, "horizon is missing"),
         ({"horizon": "ten days"}, "ten days"),
-        ({"horizon": 5}, "span of time"),
+        ({"horizon": 5}, "length of time"),
         ({"horizon": "1d", "graze": "1d"}, "did you mean grace"),
         ({"horizon": "1d", "absence": "good"}, "negative_at_maturity"),
         ({"horizon": "999999999d"}, "200 years"),

@@ -84,7 +84,7 @@ FAULTS = {
     "an empty folder is no journal": (("measure", "project", "--horizon", "30d"), 2, "nothing to read"),
     "a file is no journal": (("measure", "new.csv", "--horizon", "30d"), 2, "new.csv is a file"),
     "no definition": (MEASURE, 2, "--horizon 90d"),
-    "a horizon that is none": ((*MEASURE, "--horizon", "soon"), 2, "'soon' is not a span of time"),
+    "a horizon that is none": ((*MEASURE, "--horizon", "soon"), 2, "'soon' is no length of time"),
     "a meaning that is none": ((*MEASURE, "--horizon", "9d", "--absence", "good"), 2, "negative_at_maturity"),
     "grace alone": ((*MEASURE, "--grace", "9d"), 2, "without --horizon"),
     "a moment that is none": (

@@ -41,7 +41,7 @@ def test_what_an_outcome_is_is_read(read):
 @pytest.mark.parametrize(
     ("section", "words"),
     [
-        ('horizon = "soon"', "[outcome]: horizon = 'soon' is not a span of time"),
+        ('horizon = "soon"', "[outcome]: horizon: 'soon' is no length of time"),
         ('grace = "1d"', "[outcome]: horizon is missing"),
         ('horizon = "1d"\nabsense = "explicit"', "[outcome]: absense is not a known key; did you mean absence?"),
         ('horizon = "1d"\npositive = 1', "[outcome]: positive = 1 must be a list"),

@@ -244,7 +244,7 @@ def test_the_verb_remembers_until_it_is_ended(bundle_file, folder, tmp_path):
         (["--journal", "here", "--durability", "sure"], "off, async or group"),
         (["--journal", "here", "--journal-full", "burst"], "drop, wait or refuse"),
         (["--journal", "here", "--keep", "soon"], "--keep"),
-        (["--journal", "here", "--keep", "0d"], "keep nothing"),
+        (["--journal", "here", "--keep", "0d"], "no time at all"),
     ],
 )
 def test_the_verb_says_what_is_wrong_with_its_journal(bundle_file, given, says):

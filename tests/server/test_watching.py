@@ -173,8 +173,8 @@ def test_options_that_make_no_sense_are_told(bundle_file, tmp_path, capfd):
     from sternpost.cli import main
 
     for options, why in (
-        (("--window", "soon"), "--window 'soon' is no length of time"),
-        (("--keep-windows", "0d"), "--keep-windows '0d' is no length of time"),
+        (("--window", "soon"), "--window: 'soon' is no length of time"),
+        (("--keep-windows", "0d"), "--keep-windows: '0d' is no time at all"),
         (("--no-monitor", "--windows", tmp_path), "--windows needs what --no-monitor turns off"),
         (("--windows", tmp_path, "--replica", "a/b"), "a name has 1 to 64"),
         (("--on-alarm", "say 'it"), "is no command"),

@@ -23,12 +23,12 @@ ProjectFolder = Annotated[
 ]  # fmt: skip
 Horizon = Annotated[
     str | None,
-    typer.Option("--horizon", metavar="SPAN", help="How long after a decision its outcome may happen, e.g. 90d.",
+    typer.Option("--horizon", metavar="LENGTH", help="How long after a decision its outcome may happen, e.g. 90d.",
                  show_default=False),
 ]  # fmt: skip
 Grace = Annotated[
     str | None,
-    typer.Option("--grace", metavar="SPAN", help="How much later it may be told. Default: 0d.", show_default=False),
+    typer.Option("--grace", metavar="LENGTH", help="How much later it may be told. Default: 0d.", show_default=False),
 ]
 AbsenceMeans = Annotated[
     str | None,

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from sternpost.errors import UsageError
-
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of text.")]
 BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle file.", show_default=False)]
 RequireSignature = Annotated[
@@ -27,13 +25,3 @@ TrustedKeys = Annotated[
         show_default=False,
     ),
 ]
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def seconds_of(text: str, option: str) -> float:
-    """A length of time such as 15m, in seconds. UsageError that names the option."""
-    number, unit = text[:-1], text[-1:]
-    if unit not in _UNITS or not (number.isascii() and number.isdigit()) or int(number) == 0:
-        raise UsageError(f"{option} {text!r} is no length of time; write a whole number and s, m, h or d, e.g. 15m")
-    return float(int(number) * _UNITS[unit])

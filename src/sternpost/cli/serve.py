@@ -93,7 +93,7 @@ def run(
     ] = None,
     keep: Annotated[
         str | None,
-        typer.Option("--keep", metavar="TIME", help="How long it is kept, as 90d or 12h. Default: for ever."),
+        typer.Option("--keep", metavar="LENGTH", help="How long it is kept, as 90d or 12h. Default: for ever."),
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch/--no-watch", help="Take over bundle files as they change, each second.")
@@ -200,11 +200,9 @@ def _journal(folder: Path | None, durability: str, full: str | None, keep: str |
     if folder is not None:
         keep_s = None
         if keep is not None:
-            from sternpost.outcomes.label import duration
+            from sternpost.outcomes.duration import duration
 
-            keep_s = duration(keep, "--keep").total_seconds()
-            if keep_s <= 0:
-                raise UsageError(f"--keep is {keep}, which would keep nothing; give a span of time, as in 90d")
+            keep_s = duration(keep, "--keep", above_zero=True).total_seconds()
         return JournalSettings(folder=str(folder), durability=durability, full=full, keep_s=keep_s)  # type: ignore[arg-type]
     if durability != "async" or full is not None or keep is not None:
         raise UsageError("--durability, --journal-full and --keep are about a journal; give --journal DIR")

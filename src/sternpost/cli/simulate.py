@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sternpost.cli.options import AsJson, seconds_of
+from sternpost.cli.options import AsJson
 from sternpost.cli.present import console, print_json, rows_bar
 
 if TYPE_CHECKING:
@@ -58,12 +58,13 @@ def run(
     from sternpost.monitor.alarms import Budget
     from sternpost.monitor.simulation import outlook
     from sternpost.monitor.watched import watched_of
+    from sternpost.outcomes.duration import duration
 
     asked = Budget(windows_per_alarm=budget, tolerance=tolerance, rare_tolerance=min(0.002, tolerance))
     if replay or by is not None:
         _replay(bundle, replay, by, asked, as_json=as_json)
         return
-    length = seconds_of(window, "--window")
+    length = duration(window, "--window", above_zero=True).total_seconds()
     columns = watched_of(bundle)
     with rows_bar("runs") as progress:
         found = outlook(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sternpost.cli.options import seconds_of
 from sternpost.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ Windows = Annotated[
     typer.Option("--windows", metavar="DIR", help="Write every atom there, and keep there what alarms know."),
 ]
 KeepWindows = Annotated[
-    str, typer.Option("--keep-windows", metavar="TIME", help="How long this replica's files are kept: 30d; or ever.")
+    str, typer.Option("--keep-windows", metavar="LENGTH", help="How long this replica's files are kept: 30d; or ever.")
 ]
 Replica = Annotated[
     str | None, typer.Option("--replica", metavar="NAME", help="Who writes into DIR. Default: this machine's name.")
@@ -46,14 +45,15 @@ def watch_settings(
     """The options together. UsageError for one that cannot be used."""
     from sternpost.monitor.alarms import Budget
     from sternpost.monitor.watching import WatchSettings
+    from sternpost.outcomes.duration import duration
 
     rows = re.fullmatch(r"([1-9][0-9]*)rows", atom)
     return WatchSettings(
-        seconds=60.0 if rows else seconds_of(atom, "--window"),
+        seconds=60.0 if rows else duration(atom, "--window", above_zero=True).total_seconds(),
         rows=int(rows[1]) if rows else None,
         folder=folder,
         replica=replica or re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:64] or "server",
-        keep_s=None if keep == "ever" else seconds_of(keep, "--keep-windows"),
+        keep_s=None if keep == "ever" else duration(keep, "--keep-windows", above_zero=True).total_seconds(),
         budget=Budget(windows_per_alarm=budget),
         hook=on_alarm,
     )

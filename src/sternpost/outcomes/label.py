@@ -14,45 +14,23 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 from sternpost.errors import UsageError
+from sternpost.outcomes.duration import duration
 
 Absence = Literal["explicit", "negative_at_maturity", "censored"]
 Kind = Literal["binary", "quantity"]
-
-_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|d|w)\s*")
-#: Longer than any horizon, short enough that moments stay within 64 bits of microseconds.
-_LONGEST = dt.timedelta(days=365 * 200)
-
-
-def duration(text: str | dt.timedelta, place: str) -> dt.timedelta:
-    """`"90d"`, `"36h"`, `"2w"`, `"30min"`, `"10s"` as a span of time. Raises `UsageError` that names `place`."""
-    if isinstance(text, dt.timedelta):
-        found = text
-    else:
-        match = _DURATION.fullmatch(text) if isinstance(text, str) else None
-        if match is None:
-            raise UsageError(
-                f"{place} = {text!r} is not a span of time; write a number and one of s, min, h, d, w, e.g. 90d"
-            )
-        seconds = float(match[1]) * _UNITS[match[2]]
-        found = dt.timedelta(seconds=seconds) if seconds <= _LONGEST.total_seconds() else _LONGEST + dt.timedelta(1)
-    if not dt.timedelta(0) <= found <= _LONGEST:
-        raise UsageError(f"{place} = {text!r} must lie between 0 and 200 years")
-    return found
 
 
 @dataclass(frozen=True)
 class LabelDefinition:
     """What an outcome is. Complete and consistent once it exists; raises `UsageError` otherwise.
 
-    - `horizon`, `grace`: spans of time, or text as `duration` reads it.
+    - `horizon`, `grace`: lengths of time, or text as `duration` reads it.
     - `absence`: what it means that a mature decision has no outcome event.
       `explicit`: nothing, every decision gets an event of its own, and one without is missing;
       `negative_at_maturity`: it did not happen (label 0), provided that the feed was still heard then;
