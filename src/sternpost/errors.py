@@ -6,7 +6,9 @@
     |-- ContractError          20   a table or row has the wrong columns or types
     |   `-- ContractViolation  20   rows break the contract's rules; `.violations` lists them
     |-- FeatureError           20   a feature cannot be compiled; names function, line, cause, replacement
-    |-- GateMissed             30   a trained model stayed below what the project asks for; `.gates` holds every gate
+    |-- GateMissed             30   a model stayed below what was asked of it; `.gates` holds every gate
+    |   `-- Inconclusive       31   nothing speaks against it, but the evidence does not suffice
+    |-- ApprovalPending        60   the evidence suffices, named people have not approved yet
     |-- KernelError            40   compiled features cannot be loaded or called
     |-- ModelError             40   a model cannot be loaded or run
     |-- ExportError            40   an estimator cannot be turned into ONNX
@@ -19,8 +21,10 @@
     |-- JournalError           40   a journal cannot be read
     |   |-- JournalCorrupt     40   bytes of a segment are not those that were written; names file and place
     |   `-- JournalVersion     40   written in a format this version does not read
+    |-- LedgerBroken           70   a record of the ledger is altered, missing or out of order; names the first one
     |-- DataError              50   reading or writing data failed; trying again may help
-    |   `-- JournalLocked      50   another process writes this journal; names it
+    |   |-- JournalLocked      50   another process writes this journal; names it
+    |   `-- Superseded         50   somebody else changed the use case meanwhile; look again
     `-- ServerError            50   a server gave no answer, and nothing could stand in for it
         |-- Unreachable        50   it cannot be talked to, or does not serve now
         |-- DeadlineExceeded   50   it did not answer in time
@@ -78,13 +82,32 @@ class FeatureError(SternpostError):
 
 
 class GateMissed(SternpostError):
-    """The holdout stayed below what [gates] asks for; no bundle was made. `gates` holds every gate with its verdict."""
+    """A model stayed below what was asked of it: by [gates], so that no bundle was made, or by its terms, so that its
+    rung stays. `gates` holds every gate with its verdict."""
 
     exit_code = 30
 
     def __init__(self, message: str, gates: Sequence[object] = ()) -> None:
         super().__init__(message)
         self.gates = tuple(gates)
+
+
+class Inconclusive(GateMissed):
+    """Nothing speaks against the model, but the evidence does not suffice, or its budget is spent."""
+
+    exit_code = 31
+
+
+class ApprovalPending(SternpostError):
+    """The evidence suffices; the approvals of named people do not."""
+
+    exit_code = 60
+
+
+class LedgerBroken(SternpostError):
+    """The ledger is not what was written. Stop: nothing that rests on it can be relied on."""
+
+    exit_code = 70
 
 
 class KernelError(SternpostError):
@@ -161,6 +184,10 @@ class DataError(SternpostError):
 
 class JournalLocked(DataError):
     """Another process, or another object of this one, writes the journal."""
+
+
+class Superseded(DataError):
+    """The use case was changed by somebody else since it was looked at; nothing was written."""
 
 
 class ServerError(SternpostError):

@@ -24,6 +24,7 @@ ROOMS = (
     "aio",
     "monitor",
     "outcomes",
+    "trust",
     "project",
     "cli",
     "demo",

@@ -25,11 +25,14 @@ from sternpost.cli import (
     keygen,
     measure,
     outcomes,
+    replay,
     score,
     serve,
     sign,
     simulate,
     train,
+    trust,
+    verify,
 )
 from sternpost.errors import DataError, SternpostError, UsageError
 
@@ -42,10 +45,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (init, train, inspect, score, serve, drift, simulate, measure, demo, sign, keygen):
+for verb in (init, train, inspect, score, serve, drift, simulate, measure, verify, replay, demo, sign, keygen):
     app.command(verb.NAME)(verb.run)
 app.add_typer(outcomes.app, name=outcomes.NAME)
 app.add_typer(journal.app, name=journal.NAME)
+app.add_typer(trust.app, name=trust.NAME)
 
 
 @app.callback(invoke_without_command=True)
