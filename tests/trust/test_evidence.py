@@ -109,6 +109,13 @@ def test_the_incumbent_may_be_a_column_or_a_table_and_may_be_silent(incumbent):
     assert found.log_no_worse == pytest.approx(log_no_worse(np.array([-1.0, -1, 0, 1, 0]), 0.01), rel=1e-12)
 
 
+def test_a_challenger_is_compared_with_what_the_champion_answered():
+    answers = pa.table({"prediction_id": ["p0", "p1", "p2"], "action": ["grant", "look", "look"]})
+    found = gathered(journal(**SMALL), days=3, champion=answers)
+    assert (found.pairs, found.against) == (3, "champion")
+    assert found.log_no_worse == pytest.approx(log_no_worse(np.array([0.0, 1.0, 0.0]), 0.01), rel=1e-12)
+
+
 def test_an_incumbent_that_is_not_there_is_told():
     with pytest.raises(UsageError, match="none was given"):
         gathered(journal(**SMALL), terms(incumbent="table"), days=3)

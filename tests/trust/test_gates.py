@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import pytest
 
 from sternpost.trust.evidence import BandCount, Evidence
-from sternpost.trust.gates import Reason, certified, judge
+from sternpost.trust.gates import Reason, certified, judge, judge_challenger
 from sternpost.trust.rungs import Rung
 from sternpost.trust.terms import Candidate, Terms
 from tests.trust.paused import LOW, START, evidence, terms
@@ -75,6 +75,23 @@ def test_good_evidence_goes_up_one_rung_at_a_time():
 )
 def test_one_thing_amiss(rung, changes, becomes, reason, failed):
     assert judged(rung, **changes) == (becomes, Reason(reason), failed)
+
+
+def test_a_challenger_takes_the_place_but_not_the_certificate_of_the_champion():
+    against = replace(GOOD, against="champion", approvers=(), bands=())
+    for rung, becomes in ((SHADOW, SHADOW), (ADVISE, ADVISE), (DECIDE, ADVISE)):
+        assert judge_challenger(rung, against, TERMS)[:2] == (becomes, Reason.EARNED)
+    assert judge_challenger(HALT, against, TERMS)[:2] == (HALT, Reason.LATCHED)
+    for changes, reason in (
+        ({"log_no_worse": 1.0}, Reason.NOT_YET),
+        ({"log_no_worse": 1.0, "pairs": 20_000}, Reason.INCONCLUSIVE),
+        ({"log_no_worse": math.nan}, Reason.MISSED),
+        ({"mismatches": 1}, Reason.MISSED),
+        ({"ece": 0.5}, Reason.MISSED),
+        ({"against": "incumbent"}, Reason.MISSED),
+    ):
+        assert judge_challenger(DECIDE, replace(against, **changes), TERMS)[:2] == (DECIDE, reason), changes
+    assert judge(ADVISE, replace(GOOD, against="champion"), TERMS).reason is Reason.MISSED
 
 
 @pytest.mark.parametrize("rung", [SHADOW, ADVISE, DECIDE])

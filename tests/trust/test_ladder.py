@@ -298,6 +298,28 @@ def test_rollback_brings_the_champion_before_back_in_less_than_a_second(story, s
     assert steps.registry.standing(USE) == back
 
 
+def test_a_challenger_becomes_the_champion_in_one_step(story, steps, clock, other_bundle_file):
+    up_to_decide(story, clock)
+    old, new = story.digest, steps.registry.put(other_bundle_file)
+    clock.days = 20
+    story.challenge("dia", bundle=new)
+    clock.days = 40
+    about = evidence(TERMS, new, START, clock(), against="champion", approvers=())
+    with pytest.raises(UsageError, match="only what came after"):
+        steps.promote(USE, about, who="bob", why="evidence from before it came")
+    about = replace(about, since=Clock(20)())
+    with pytest.raises(Inconclusive):
+        steps.promote(USE, replace(about, log_no_worse=0.0), who="bob", why="x")
+    then = steps.promote(USE, about, who="bob", why="no worse")
+    assert (then.champion, then.previous, then.challengers) == (new, old, ())
+    assert (then.rung, then.certificate, then.author) == (ADVISE, None, "dia")
+    assert steps.registry.standing(USE) == then
+    back = story.rollback("eve")
+    assert (back.champion, back.author) == (old, "ann")
+    with pytest.raises(UsageError, match="is no challenger"):
+        steps.challenged(USE, "cd" * 32)
+
+
 def test_a_rung_file_that_cannot_be_written_is_told_and_the_ledger_has_the_last_word(story, steps, clock, monkeypatch):
     story.enter("ann")
     monkeypatch.setattr(Registry, "set", lambda *_: (_ for _ in ()).throw(DataError("disk full")))

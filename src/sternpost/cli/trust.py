@@ -119,6 +119,11 @@ def promote(
         typer.Option("--author", metavar="NAME", help="Who made the model, if not --who.", show_default=False),
     ] = None,
     journal: JournalPath = None,
+    challenger: Annotated[
+        str | None,
+        typer.Option("--challenger", metavar="DIGEST", help="With --journal: make this challenger the champion if "
+                     "it is no worse; the beginning of its digest will do.", show_default=False),
+    ] = None,
     incumbent: Incumbent = None,
     as_of: Annotated[
         str | None, typer.Option("--as-of", metavar="T", help="Evidence up to then. Default: now.", show_default=False)
@@ -133,7 +138,7 @@ def promote(
     if bundle is not None:
         standing = _entered(ladder, use_case, bundle, terms, who=who, why=why, author=author)
     else:
-        evidence = _evidence(ladder, use_case, journal, incumbent, as_of)
+        evidence = _evidence(ladder, use_case, journal, incumbent=incumbent, as_of=as_of, challenger=challenger)
         standing = ladder.promote(use_case, evidence, who=who, why=why)
     _done(standing, as_json=as_json)
 
@@ -154,7 +159,7 @@ def look(
     before = ladder.standing(use_case)
     dead = ladder.look(use_case)
     verdict = dead if journal is None or dead.rung is not before.rung else ladder.look(
-        use_case, _evidence(ladder, use_case, journal, incumbent, None)
+        use_case, _evidence(ladder, use_case, journal, incumbent=incumbent)
     )  # fmt: skip
     now = ladder.standing(use_case)
     if as_json:
@@ -251,7 +256,7 @@ def _entered(
     if ladder.standing(use_case).rung is not Rung.OFF:
         if terms is not None:
             raise UsageError(f"{use_case} has registered terms already; other terms mean to begin again from OFF")
-        return ladder.challenge(use_case, ladder.registry.put(bundle), who=who, why=why)
+        return ladder.challenge(use_case, ladder.registry.put(bundle), who=who, why=why, author=author)
     if terms is None:
         raise UsageError("a model enters under terms; give --terms FILE, see docs/trust.md for an example")
     read = read_terms(terms)
@@ -259,7 +264,13 @@ def _entered(
 
 
 def _evidence(
-    ladder: Ladder, use_case: str, journal: Path | None, incumbent: Path | None, as_of: str | None
+    ladder: Ladder,
+    use_case: str,
+    journal: Path | None,
+    *,
+    incumbent: Path | None,
+    as_of: str | None = None,
+    challenger: str | None = None,
 ) -> Evidence:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -275,7 +286,8 @@ def _evidence(
         except (pa.ArrowException, OSError) as e:
             raise DataError(f"cannot read {incumbent}: {str(e).splitlines()[0]}; --incumbent is a Parquet file") from e
     until = dt.datetime.now(dt.UTC) if as_of is None else moment(as_of, "--as-of")
-    return evidence_of(ladder, use_case, open_ledger(journal), as_of=until, incumbent=theirs)
+    digest = None if challenger is None else ladder.registry.find(challenger)
+    return evidence_of(ladder, use_case, open_ledger(journal), as_of=until, incumbent=theirs, challenger=digest)
 
 
 def _rung(text: str) -> Rung:

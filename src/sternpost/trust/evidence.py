@@ -31,6 +31,8 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 _DAY_US = 86_400_000_000
 _WEEK_US = 7 * _DAY_US
+#: Whom a bundle is compared with: who the terms name, or, of a challenger, the champion.
+INCUMBENT, CHAMPION = "incumbent", "champion"
 #: Who answered when the model itself did.
 _BY_MODEL = ("model", "champion", "none")
 
@@ -56,6 +58,7 @@ class Replay:
 class Evidence:
     """Facts about `bundle` (digest) in `use_case` from `since` to `as_of`; None is not known.
 
+    - `against`: whom the pairs compare it with, INCUMBENT or CHAMPION (of a challenger);
     - `days`: from the first decision to the last; `decisions`: how many; `segments`: how many per segment;
     - `replayed`, `mismatches`: made again, and of other bits; `p99_ms`, `error_rate`: latency, share without the model;
     - `coverage`: share of due decisions whose outcome is known; `feed_stopped`: nobody tells outcomes any more;
@@ -67,6 +70,7 @@ class Evidence:
     use_case: str
     bundle: str
     terms: str
+    against: str = INCUMBENT
     since: dt.datetime | None = None
     as_of: dt.datetime | None = None
     days: float | None = None
@@ -116,11 +120,13 @@ def gather(
     as_of: dt.datetime,
     incumbent: pa.Table | None = None,
     replay: Replay | None = None,
+    champion: pa.Table | None = None,
 ) -> Evidence:
     """The evidence of a journal's tables.
 
     `bundle`: a digest; other bundles' decisions, those before `since` and after `as_of` are left aside. `incumbent`:
-    columns prediction_id and action, for terms that say "table". Raises `ContractError` for tables that are none,
+    columns prediction_id and action, for terms that say "table". `champion`: the same columns, for the evidence about a
+    challenger, which is compared with the champion. Raises `ContractError` for tables that are none,
     `UsageError` for an incumbent that is not there.
     """
     table = decisions_table(decisions)
@@ -147,7 +153,7 @@ def gather(
         "breaches": _breaches(table, when, moment_us(since), moment_us(as_of), terms),
     }
     if "action" in table.column_names and terms.incumbent is not None and known.any() and terms.margin is not None:
-        theirs, answered = _incumbent(table, terms, incumbent)
+        theirs, answered = _incumbent(table, terms, incumbent) if champion is None else _told(table, terms, champion)
         both = known & answered
         budget = terms.budget_pairs if terms.budget_pairs is not None else n
         chosen = np.flatnonzero(both)[:budget]
@@ -167,7 +173,10 @@ def gather(
             ),
         }
         facts["bands"] = _bands(table, book.score, known, y, terms)
-    return Evidence(use_case=use_case, bundle=bundle, terms=terms.digest, since=since, as_of=as_of, **facts)
+    against = INCUMBENT if champion is None else CHAMPION
+    return Evidence(
+        use_case=use_case, bundle=bundle, terms=terms.digest, against=against, since=since, as_of=as_of, **facts
+    )
 
 
 def _known(book: Book, terms: Terms) -> tuple[Flags, Floats]:
@@ -192,16 +201,19 @@ def _incumbent(table: pa.Table, terms: Terms, given: pa.Table | None) -> tuple[F
         return np.full(len(table), name in terms.positive_actions), np.ones(len(table), dtype=np.bool_)
     if kind == "column":
         actions = column_of(table, name)
-    elif given is None:
+        return _positive(actions, terms), bools(pc.is_valid(actions))
+    if given is None:
         raise UsageError('incumbent = "table", yet none was given; name a file with prediction_id and action')
-    else:
-        for column in ("prediction_id", "action"):
-            if column not in given.column_names:
-                raise UsageError(
-                    f"the incumbent's table has no column {column}; it has {', '.join(given.column_names)}"
-                )
-        rows = pc.index_in(table.column("prediction_id"), value_set=given.column("prediction_id"))
-        actions = given.column("action").take(rows)
+    return _told(table, terms, given)
+
+
+def _told(table: pa.Table, terms: Terms, given: pa.Table) -> tuple[Flags, Flags]:
+    """The same, of answers in a table of their own."""
+    for column in ("prediction_id", "action"):
+        if column not in given.column_names:
+            raise UsageError(f"the other answers have no column {column}; they have {', '.join(given.column_names)}")
+    rows = pc.index_in(table.column("prediction_id"), value_set=given.column("prediction_id"))
+    actions = given.column("action").take(rows)
     return _positive(actions, terms), bools(pc.is_valid(actions))
 
 

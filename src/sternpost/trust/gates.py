@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from sternpost.errors import ApprovalPending, GateMissed, Inconclusive, SternpostError
 from sternpost.trust.certificate import error_bound
-from sternpost.trust.evidence import Evidence
+from sternpost.trust.evidence import CHAMPION, INCUMBENT, Evidence
 from sternpost.trust.rungs import ABOVE, BELOW, Rung
 from sternpost.trust.terms import Candidate, Terms
 
@@ -80,27 +81,40 @@ def judge(rung: Rung, evidence: Evidence, terms: Terms) -> Verdict:
     if (falls := _falls(rung, evidence, terms)) is not None:
         return falls
     bands: tuple[Candidate, ...] = ()
-    if rung is Rung.OFF:
-        gates = [_same_terms(evidence, terms), _golden(evidence)]
-    else:
-        gates = [_same_terms(evidence, terms), *_guards(evidence, terms)]
+    gates = [_same_terms(evidence, terms), *([_golden(evidence)] if rung is Rung.OFF else _guards(evidence, terms))]
     if rung in (Rung.ADVISE, Rung.DECIDE):
         bands = certified(evidence, terms)
-        gates += [*_no_worse(evidence, terms), _band(evidence, terms, bands)]
-    failed = [gate for gate in gates if not gate.passed]
-    if failed:
-        if any(gate.why == "INCONCLUSIVE" for gate in failed) and all(
-            g.waits or g.why == "INCONCLUSIVE" for g in failed
-        ):
-            reason = Reason.INCONCLUSIVE
-        else:
-            reason = Reason.NOT_YET if all(gate.waits for gate in failed) else Reason.MISSED
-        return Verdict(rung, reason, tuple(gates))
+        gates += [*_no_worse(evidence, terms, INCUMBENT), _band(evidence, terms, bands)]
+    if (missed := _missed(gates)) is not None:
+        return Verdict(rung, missed, tuple(gates))
     if rung in (Rung.ADVISE, Rung.DECIDE):
         gates.append(_approved(evidence))
         if not gates[-1].passed:
             return Verdict(rung, Reason.APPROVALS, tuple(gates))
     return Verdict(ABOVE.get(rung, Rung.DECIDE), Reason.EARNED, tuple(gates), bands)
+
+
+def judge_challenger(rung: Rung, evidence: Evidence, terms: Terms) -> Verdict:
+    """Whether a challenger has earned the champion's place: every guard, and no worse than the champion.
+
+    EARNED gives the rung on which it begins: the champion's, but not DECIDE, whose certificate was the champion's.
+    """
+    if rung is Rung.HALT:
+        return Verdict(rung, Reason.LATCHED)
+    gates = [_same_terms(evidence, terms), *_guards(evidence, terms), *_no_worse(evidence, terms, CHAMPION)]
+    if (missed := _missed(gates)) is not None:
+        return Verdict(rung, missed, tuple(gates))
+    return Verdict(min(rung, Rung.ADVISE, key=lambda r: r.height), Reason.EARNED, tuple(gates))
+
+
+def refusal(use_case: str, verdict: Verdict) -> SternpostError:
+    """The error that tells a verdict which is not EARNED, with every gate that was not passed."""
+    told = "; ".join(f"{g.name} {g.why}: {g.told}" for g in verdict.gates if not g.passed)
+    if verdict.reason is Reason.APPROVALS:
+        return ApprovalPending(f"{use_case}: {told}; approve it: sternpost trust approve {use_case}")
+    if verdict.reason in (Reason.NOT_YET, Reason.INCONCLUSIVE):
+        return Inconclusive(f"{use_case} stays at {verdict.rung.name}, {verdict.reason}: {told}", verdict.gates)
+    return GateMissed(f"{use_case} is at {verdict.rung.name}, {verdict.reason}: {told}", verdict.gates)
 
 
 def certified(evidence: Evidence, terms: Terms) -> tuple[Candidate, ...]:
@@ -111,6 +125,17 @@ def certified(evidence: Evidence, terms: Terms) -> tuple[Candidate, ...]:
     level = terms.alpha / (len(terms.candidates) * len(terms.looks))
     asked = set(terms.candidates)
     return tuple(b.band for b in evidence.bands if b.band in asked and error_bound(b.errors, b.n, level) <= most)
+
+
+def _missed(gates: Iterable[Gate]) -> Reason | None:
+    """Why gates are not all passed; None when they are."""
+    failed = [gate for gate in gates if not gate.passed]
+    if not failed:
+        return None
+    if all(gate.waits for gate in failed):
+        return Reason.NOT_YET
+    spent = all(gate.waits or gate.why == "INCONCLUSIVE" for gate in failed)
+    return Reason.INCONCLUSIVE if spent else Reason.MISSED
 
 
 def _falls(rung: Rung, evidence: Evidence, terms: Terms) -> Verdict | None:
@@ -163,8 +188,11 @@ def _segments(evidence: Evidence, terms: Terms) -> Iterable[Gate]:
         yield _at_least(f"segment {name}", rows, terms.min_segment_rows)
 
 
-def _no_worse(evidence: Evidence, terms: Terms) -> Iterable[Gate]:
+def _no_worse(evidence: Evidence, terms: Terms, against: str) -> Iterable[Gate]:
     yield _at_least("pairs", evidence.pairs, terms.min_pairs)
+    if evidence.against != against:
+        yield Gate("no_worse", "OTHER", f"it was compared with the {evidence.against}, not with the {against}")
+        return
     if terms.incumbent is None or terms.margin is None or not terms.positive_actions:
         yield Gate("no_worse", "NO_THRESHOLD", "the terms name no incumbent, margin or positive action")
         return

@@ -13,18 +13,14 @@ from dataclasses import replace
 from typing import Any
 
 from sternpost.errors import (
-    ApprovalPending,
     DataError,
-    GateMissed,
-    Inconclusive,
     LedgerBroken,
-    SternpostError,
     UsageError,
 )
 from sternpost.trust.certificate import Certificate
 from sternpost.trust.chain import Record, sayable
 from sternpost.trust.evidence import Evidence
-from sternpost.trust.gates import Reason, Verdict, judge, person
+from sternpost.trust.gates import Reason, Verdict, judge, judge_challenger, person, refusal
 from sternpost.trust.ledger import Ledger
 from sternpost.trust.registry import Registry
 from sternpost.trust.rungs import BELOW, Rung, Standing
@@ -88,23 +84,24 @@ class Ladder:
         evidence = Evidence(use_case=use_case, bundle=opened.digest, terms=terms.digest, golden=True)
         verdict = judge(Rung.OFF, evidence, terms)
         if verdict.reason is not Reason.EARNED:
-            raise _refused(use_case, verdict)
+            raise refusal(use_case, verdict)
         entered = replace(
             now, rung=Rung.SHADOW, champion=bundle, challengers=(), certificate=None, author=(author or who).strip(),
-            terms=terms.digest, blind=terms.blind_share, previous=now.champion or now.previous,
+            terms=terms.digest, blind=terms.blind_share,
+            previous=now.previous if now.champion in (None, bundle) else now.champion,
         )  # fmt: skip
         told = {"terms": terms.to_dict(), "bundle": {"name": opened.name, "owner": opened.owner}}
         return self._changed("enter", now, entered, who=who, why=why, evidence=evidence.digest, told=told, counted=True)
 
-    def challenge(self, use_case: str, bundle: str, *, who: str, why: str) -> Standing:
-        """Run a further bundle of the registry (digest) in shadow beside the champion."""
+    def challenge(self, use_case: str, bundle: str, *, who: str, why: str, author: str | None = None) -> Standing:
+        """Run a further bundle of the registry (digest) in shadow beside the champion; `author` as in `enter`."""
         now = self._active(use_case)
         if bundle == now.champion or bundle in now.challengers:
             raise UsageError(f"{use_case}: {bundle[:12]} is there already")
         self.registry.open(bundle)
-        return self._changed(
-            "challenge", now, replace(now, challengers=(*now.challengers, bundle)), who=who, why=why, same_since=True
-        )
+        then = replace(now, challengers=(*now.challengers, bundle))
+        told = {"author": (author or who).strip()}
+        return self._changed("challenge", now, then, who=who, why=why, told=told, same_since=True)
 
     def approve(self, use_case: str, *, who: str, why: str) -> Record:
         """One person's word that the champion may decide, at the standing it has now. Not the author's."""
@@ -124,26 +121,29 @@ class Ladder:
         )
 
     def promote(self, use_case: str, evidence: Evidence, *, who: str, why: str) -> Standing:
-        """One rung up, or at DECIDE to the next share of the traffic, if the evidence has earned it.
+        """One rung up, or at DECIDE to the next share of the traffic, if the evidence has earned it. Evidence about a
+        challenger makes it the champion, at no more than ADVISE.
 
         Raises `GateMissed`, `Inconclusive` or `ApprovalPending` with every gate told. When the evidence speaks against
         the present rung, the demotion is made, and `GateMissed` says so.
         """
         now = self._active(use_case)
-        evidence = self._own(now, evidence)
         terms = self.terms(use_case)
+        if evidence.bundle in now.challengers:
+            return self._succeeded(now, evidence, terms, who=who, why=why)
+        evidence = self._own(now, evidence)
         verdict = judge(now.rung, evidence, terms)
         if verdict.reason is Reason.EARNED:
             certificate = None if verdict.rung is not Rung.DECIDE else self._certificate(now, evidence, terms, verdict)
             risen = replace(now, rung=verdict.rung, certificate=certificate)
-            told = {"gates": [g.to_dict() for g in verdict.gates], "evidence": _plain(evidence)}
+            told = {"gates": [g.to_dict() for g in verdict.gates], "evidence": sayable(evidence.to_dict())}
             return self._changed(
                 "promote", now, risen, who=who, why=why, evidence=evidence.digest, told=told,
                 counted=verdict.rung is Rung.DECIDE,
             )  # fmt: skip
         if verdict.rung is not now.rung:
             self._fallen(now, verdict.rung, verdict, evidence)
-        raise _refused(use_case, verdict)
+        raise refusal(use_case, verdict)
 
     def look(self, use_case: str, evidence: Evidence | None = None) -> Verdict:
         """What nobody has to ask for: a dead certificate ends DECIDE, and evidence against a model takes it down.
@@ -206,7 +206,8 @@ class Ladder:
         if now.previous is None:
             raise UsageError(f"{use_case} had no champion before")
         rung = now.rung if now.rung.height < Rung.DECIDE.height else Rung.ADVISE
-        back = replace(now, rung=rung, champion=now.previous, previous=now.champion, certificate=None)
+        author = next(s.author for _, s in reversed(self._changes(use_case)) if s.champion == now.previous)
+        back = replace(now, rung=rung, champion=now.previous, previous=now.champion, certificate=None, author=author)
         return self._changed("rollback", now, back, who=who, why=why, counted=True)
 
     def note(
@@ -239,17 +240,43 @@ class Ladder:
             if "standing" in record.content
         ]
 
+    def challenged(self, use_case: str, bundle: str) -> Record:
+        """The record by which a challenger came; its evidence counts from then on. Raises `UsageError` for no
+        challenger."""
+        found = [r for r, s in self._changes(use_case) if r.kind == "challenge" and s.challengers[-1] == bundle]
+        if bundle not in self.standing(use_case).challengers:
+            raise UsageError(f"{bundle[:12]} is no challenger of {use_case}; make it one: promote --bundle FILE")
+        return found[-1]
+
+    def _succeeded(self, now: Standing, evidence: Evidence, terms: Terms, *, who: str, why: str) -> Standing:
+        came = self.challenged(now.use_case, evidence.bundle)
+        self._in_time(evidence, came.moment, now.use_case)
+        verdict = judge_challenger(now.rung, evidence, terms)
+        if verdict.reason is not Reason.EARNED:
+            raise refusal(now.use_case, verdict)
+        then = replace(
+            now, rung=verdict.rung, champion=evidence.bundle, previous=now.champion, certificate=None,
+            challengers=tuple(c for c in now.challengers if c != evidence.bundle), author=str(came.content["author"]),
+        )  # fmt: skip
+        told = {"gates": [g.to_dict() for g in verdict.gates], "evidence": sayable(evidence.to_dict())}
+        return self._changed("promote", now, then, who=who, why=why, evidence=evidence.digest, told=told, counted=True)
+
     def _own(self, now: Standing, evidence: Evidence) -> Evidence:
         """The evidence with the ledger's word on people. Raises `UsageError` when it is not about this standing."""
         if (evidence.use_case, evidence.bundle) != (now.use_case, now.champion):
             raise UsageError(
                 f"the evidence is about {evidence.use_case} {evidence.bundle[:12]}, not about this champion"
             )
-        if evidence.since is None or now.counted_from is None or evidence.since < now.counted_from:
-            raise UsageError(f"the evidence begins at {evidence.since}; only what came after {now.counted_from} counts")
+        self._in_time(evidence, now.counted_from, now.use_case)
+        return replace(evidence, author=now.author, approvers=self.approvers(now.use_case))
+
+    def _in_time(self, evidence: Evidence, start: dt.datetime | None, use_case: str) -> None:
+        if evidence.since is None or start is None or evidence.since < start:
+            raise UsageError(
+                f"{use_case}: the evidence begins at {evidence.since}; only what came after {start} counts"
+            )
         if evidence.as_of is None or not evidence.since <= evidence.as_of <= self._clock():
             raise UsageError(f"the evidence is as of {evidence.as_of}, which is not a moment since then and by now")
-        return replace(evidence, author=now.author, approvers=self.approvers(now.use_case))
 
     def _certificate(self, now: Standing, evidence: Evidence, terms: Terms, verdict: Verdict) -> Certificate:
         share = 0.0 if now.certificate is None else now.certificate.share
@@ -268,7 +295,7 @@ class Ladder:
 
     def _fallen(self, now: Standing, rung: Rung, verdict: Verdict, evidence: Evidence | None) -> None:
         gates = "; ".join(f"{g.name}: {g.told}" for g in verdict.gates if not g.passed)
-        told = {"evidence": None if evidence is None else _plain(evidence)}
+        told = {"evidence": None if evidence is None else sayable(evidence.to_dict())}
         self._changed(
             "halt" if rung is Rung.HALT else "demote", now, replace(now, rung=rung, certificate=None), who=AUTOMATIC,
             why=f"{verdict.reason}{f' ({gates})' if gates else ''}",
@@ -319,18 +346,3 @@ class Ladder:
             return False
         self._publish(use_case)
         return True
-
-
-def _refused(use_case: str, verdict: Verdict) -> SternpostError:
-    """The error that a promotion ends with."""
-    failed = [g for g in verdict.gates if not g.passed]
-    told = "; ".join(f"{g.name} {g.why}: {g.told}" for g in failed)
-    if verdict.reason is Reason.APPROVALS:
-        return ApprovalPending(f"{use_case}: {told}; approve it: sternpost trust approve {use_case}")
-    if verdict.reason in (Reason.NOT_YET, Reason.INCONCLUSIVE):
-        return Inconclusive(f"{use_case} stays at {verdict.rung.name}, {verdict.reason}: {told}", verdict.gates)
-    return GateMissed(f"{use_case} is at {verdict.rung.name}, {verdict.reason}: {told}", verdict.gates)
-
-
-def _plain(evidence: Evidence) -> object:
-    return sayable(evidence.to_dict())
