@@ -6,6 +6,7 @@
     gates        (rung, evidence, terms) -> (rung, reason), a pure function
     certificate  which scores a model may decide, until when; the type of a binding decision
     rungs        OFF, SHADOW, ADVISE, DECIDE, HALT and what a caller gets on each; the standing of a use case
+    desk         a row in, an answer out, on the rung that stands at that moment
     registry     bundles and rung files, on any file system that pyarrow knows
     ledger       the record of every change, hash-chained (chain: what makes it one)
     ladder       what people and evidence change, one record each

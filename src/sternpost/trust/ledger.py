@@ -194,8 +194,9 @@ class _Connected:
         self._engine, self._place = engine, place
 
     def __enter__(self) -> Connection:
-        self._connection: Connection = _explained(self._engine.connect, self._place)
-        return self._connection
+        connection: Connection = _explained(self._engine.connect, self._place)
+        self._connection = connection
+        return connection
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         from sqlalchemy.exc import DBAPIError, IntegrityError
