@@ -44,6 +44,7 @@ __all__ = [
     "log_to_stderr",
     "math_symbols",
     "missing_rate",
+    "native_refusal",
     "noncentral_chi_square_cdf",
     "parity_of_samples",
     "psi_of_counts",
@@ -69,6 +70,12 @@ def init_onnxruntime(path: str) -> None:
     """Load the ONNX Runtime library at an absolute path, once per process; later calls change nothing.
 
     ModelError if it fails.
+    """
+
+def native_refusal(onnx: bytes, spec: str) -> str | None:
+    """Why this engine does not run an ONNX graph itself (the operator, and what about it); None if it does.
+
+    `spec` is the model part of an engine's description; UsageError if it is not readable.
     """
 
 # Statistics of drift; definitions and sources in docs/statistics.md. Counts are buffers of uint64, one per cell:
@@ -172,10 +179,13 @@ def noncentral_chi_square_cdf(x: float, freedom: float, noncentrality: float) ->
 
 @final
 class Model:
-    """An ONNX graph with its description (the model part of an engine's description), run on one thread."""
+    """An ONNX graph with its description (the model part of an engine's description), run on one thread.
+
+    The description's `executor` says by whom: `onnxruntime`, also if it is absent, or `native`, this engine.
+    """
 
     def __new__(cls, onnx: bytes, spec: str) -> Model:
-        """ModelError if the graph cannot be loaded or its ends do not fit the description."""
+        """ModelError if the graph cannot be loaded or run by its executor, or its ends do not fit the description."""
 
     def run(self, matrix: Buffer, rows_per_call: int, pad_to: int) -> bytes:
         """Raw outputs, little-endian float32 `[n, outputs]`, of a C-contiguous float32 matrix `[n, features]`.

@@ -49,6 +49,17 @@ impl Task {
     }
 }
 
+/// Who runs a model's graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Executor {
+    /// ONNX Runtime, whatever the graph has.
+    #[default]
+    OnnxRuntime,
+    /// This engine, all of it; see [`crate::native`].
+    Native,
+}
+
 /// The description of a model that comes with it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,6 +85,9 @@ pub struct Shape {
     pub min_rows: usize,
     /// Most rows per run.
     pub chunk_rows: usize,
+    /// Who runs it. Descriptions from before there was a choice say nothing, and their bits stay what they were.
+    #[serde(default)]
+    pub executor: Executor,
 }
 
 impl Shape {

@@ -6,8 +6,7 @@ use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 use sternpost_engine::kernel::Kernel;
-use sternpost_engine::model::Model;
-use sternpost_engine::onnx::OnnxModel;
+use sternpost_engine::native;
 use sternpost_engine::scorer::{RowScore, Scorer};
 use sternpost_engine::spec::Spec;
 use sternpost_engine::value_rows::put;
@@ -52,7 +51,7 @@ impl Engine {
                 // and that `kernel_guard`, which this engine keeps, keeps it mapped.
                 let kernel = kernel_address.map(|address| unsafe { Kernel::from_address(address, spec.features.len(), order) });
                 let model = match (onnx, &spec.model) {
-                    (Some(graph), Some(shape)) => Some(Arc::new(OnnxModel::new(graph, shape.clone())?) as Arc<dyn Model>),
+                    (Some(graph), Some(shape)) => Some(native::model(graph, shape)?),
                     (Some(_), None) => return Err(Error::Model("a model was given but the description names none".to_owned())),
                     (None, _) => None,
                 };

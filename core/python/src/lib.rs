@@ -40,7 +40,7 @@ mod _core {
     #[pymodule_export]
     use super::journal::{Journal, JournalWriter};
     #[pymodule_export]
-    use super::model::{Model, init_onnxruntime};
+    use super::model::{Model, init_onnxruntime, native_refusal};
     #[pymodule_export]
     use super::reference::{Reference, ReferenceColumn, Window, tally};
     #[pymodule_export]

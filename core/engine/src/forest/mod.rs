@@ -6,5 +6,6 @@
 //! - no input or output: forests are made from bytes and tables that the caller read.
 
 mod form;
+pub mod onnx;
 
 pub use form::{Aggregate, Child, Forest, Leaf, Link, MEMBER_MAX, Mode, Node, Precision, Reading, Set, TREE_DEPTH_MAX, Tree, Weight};
