@@ -90,9 +90,9 @@ class Shelf:
 def politely(work: Callable[[], Any], pause: Callable[[], None], idle_s: float = _IDLE_S) -> Any:
     """Run `work` in a thread that gives way to all others, and give its result or raise its error.
 
-    The scheduler class matters more than the priority: a thread of low priority still finishes its slice of some
-    milliseconds before a row's thread that woke up has its turn; an idle one is interrupted at once. After `idle_s`
-    seconds it goes on with low priority. `pause` is called meanwhile.
+    An idle thread is chosen over one of low priority in the expectation that it holds up a row's thread that wakes up
+    for a shorter time; how much of a reload's latency that removes was not measured. After `idle_s` seconds it goes on
+    with low priority. `pause` is called meanwhile.
     """
     outcome: dict[str, Any] = {}
 
