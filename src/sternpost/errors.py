@@ -5,6 +5,7 @@
     |-- ForkError               2   an engine opened before a fork was used after it
     |-- ContractError          20   a table or row has the wrong columns or types
     |   `-- ContractViolation  20   rows break the contract's rules; `.violations` lists them
+    |-- LeakFound              20   the leak audit refuses training; `.report` is the whole audit
     |-- FeatureError           20   a feature cannot be compiled; names function, line, cause, replacement
     |-- GateMissed             30   a model stayed below what was asked of it; `.gates` holds every gate
     |   `-- Inconclusive       31   nothing speaks against it, but the evidence does not suffice
@@ -73,6 +74,16 @@ class ContractViolation(ContractError):
     def __init__(self, message: str, violations: Sequence[Violation] = ()) -> None:
         super().__init__(message)
         self.violations = tuple(violations)
+
+
+class LeakFound(SternpostError):
+    """The leak audit refuses training; no bundle was made. `report` is the audit, see `sternpost.frame.audit`."""
+
+    exit_code = 20
+
+    def __init__(self, message: str, report: object = None) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class FeatureError(SternpostError):

@@ -17,7 +17,7 @@ import pytest
 import sternpost as sp
 from tests.project.loans_project import loans, sealed_loans
 
-VERBS = ("init", "train", "inspect", "score", "drift", "demo", "sign", "keygen")
+VERBS = ("init", "audit", "train", "inspect", "score", "drift", "demo", "sign", "keygen")
 
 
 def test_help_lists_every_verb(run):

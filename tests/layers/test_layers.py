@@ -18,6 +18,7 @@ ROOMS = (
     "v1",
     "page",
     "features",
+    "frame",
     "export",
     "bundle",
     "serve",

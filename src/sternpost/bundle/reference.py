@@ -20,9 +20,8 @@ def make_reference(engine: Engine, kernel: Kernel, model: ModelSpec, rows: pa.Ta
     """From rows that all keep the contract, and an engine that scores them."""
     inputs = rows.select(kernel.contract.names)
     frame = engine.frame(inputs)
-    return Reference.of_bundle(
-        kernel.contract.to_json(), inputs, frame, outputs_of(engine.score_table(inputs), model), _labels(kernel, frame)
-    )
+    outputs = outputs_of(engine.score_table(inputs), model)
+    return Reference.of_bundle(kernel.contract.rules_json(), inputs, frame, outputs, _labels(kernel, frame))
 
 
 def outputs_of(scored: pa.Table, model: ModelSpec) -> pa.Table:

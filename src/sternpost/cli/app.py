@@ -17,6 +17,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from sternpost.cli import (
+    audit,
     demo,
     drift,
     init,
@@ -45,7 +46,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (init, train, inspect, score, serve, drift, simulate, measure, verify, replay, demo, sign, keygen):
+for verb in (init, audit, train, inspect, score, serve, drift, simulate, measure, verify, replay, demo, sign, keygen):
     app.command(verb.NAME)(verb.run)
 app.add_typer(outcomes.app, name=outcomes.NAME)
 app.add_typer(journal.app, name=journal.NAME)

@@ -200,7 +200,7 @@ def _journal(folder: Path | None, durability: str, full: str | None, keep: str |
     if folder is not None:
         keep_s = None
         if keep is not None:
-            from sternpost.outcomes.duration import duration
+            from sternpost.contract.duration import duration
 
             keep_s = duration(keep, "--keep", above_zero=True).total_seconds()
         return JournalSettings(folder=str(folder), durability=durability, full=full, keep_s=keep_s)  # type: ignore[arg-type]

@@ -55,10 +55,10 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Simulate the alarms: how often they are false, how long a change takes to be seen, how small it may be."""
+    from sternpost.contract.duration import duration
     from sternpost.monitor.alarms import Budget
     from sternpost.monitor.simulation import outlook
     from sternpost.monitor.watched import watched_of
-    from sternpost.outcomes.duration import duration
 
     asked = Budget(windows_per_alarm=budget, tolerance=tolerance, rare_tolerance=min(0.002, tolerance))
     if replay or by is not None:

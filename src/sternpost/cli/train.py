@@ -20,6 +20,7 @@ NAME = "train"
 _WORDS = {
     "load": "loading rows",
     "split": "splitting rows",
+    "audit": "looking for leaks",
     "features": "compiling features, checking rows against the contract",
     "fit": "fitting",
     "seal": "exporting, proving the export, sealing",
@@ -72,6 +73,7 @@ def _facts(result: TrainResult) -> dict[str, object]:
         },
         "metrics": result.metrics,
         "gates": [asdict(gate) for gate in result.gates],
+        "audit": result.audit.to_dict(),
         "seconds": result.seconds,
     }
 
@@ -90,4 +92,5 @@ def _show(output: Path, result: TrainResult) -> None:
     out.print(f"holdout  {', '.join(told)}")
     for gate in result.gates:
         out.print(f"gate     {gate.name} = {gate.limit:g}: kept")
+    out.print(f"audit    {result.audit.sentence}", soft_wrap=True)
     out.print(f"seconds  {', '.join(f'{name} {value:.1f}' for name, value in result.seconds.items())}")

@@ -43,9 +43,9 @@ def watch_settings(
     atom: str, folder: Path | None, keep: str, replica: str | None, *, on_alarm: str | None, budget: float
 ) -> WatchSettings:
     """The options together. UsageError for one that cannot be used."""
+    from sternpost.contract.duration import duration
     from sternpost.monitor.alarms import Budget
     from sternpost.monitor.watching import WatchSettings
-    from sternpost.outcomes.duration import duration
 
     rows = re.fullmatch(r"([1-9][0-9]*)rows", atom)
     return WatchSettings(

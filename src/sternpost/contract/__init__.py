@@ -4,6 +4,7 @@
     spec     a contract as a value: JSON, Arrow schema, learning categories
     declare  a contract as a class
     draft    a first draft from a table
+    duration lengths of time as people write them, here and in settings
 
 The rules themselves are applied by the engine, the same code for one row and for a file.
 """

@@ -46,6 +46,7 @@ def column(
     on_unseen: OnViolation = "count",
     minor_digits: int | None = None,
     currency: str | None = None,
+    known_at: str | None = None,
 ) -> Any:
     """Settings of one column of a contract.
 
@@ -53,7 +54,9 @@ def column(
     "refuse" the row (no score), make it "null" (only where the column may be null), or "count" it and go on.
     `categories` lists the labels; without it they are learned from the training data. `on_unseen` is the same
     choice for a label that is not listed ("count": it scores as the code -2). `minor_digits` (default 2) says how
-    many decimal digits an amount of Money has.
+    many decimal digits an amount of Money has. `known_at` says when a value can be had, which the leak audit holds
+    against the features: "decision", a span of time after the decision ("2h"), or "outcome". What holds for most
+    columns is said once, `class Flight(sp.Contract, known_at="decision")`.
     """
     bounds = {
         rule: microseconds(bound) if isinstance(bound, dt.datetime) else bound
@@ -69,6 +72,7 @@ def column(
             "on_unseen": on_unseen,
             "minor_digits": minor_digits,
             "currency": currency,
+            "known_at": known_at,
         }
     )
 
@@ -78,17 +82,29 @@ class ContractMeta(type):
 
     _spec: ContractSpec | None
 
-    def __new__(mcs, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> ContractMeta:
+    def __new__(
+        mcs, name: str, bases: tuple[type, ...], body: dict[str, Any], *, known_at: str | None = None
+    ) -> ContractMeta:
         settings = {k: v for k, v in body.items() if isinstance(v, _Settings)}
         cls = super().__new__(mcs, name, bases, {k: v for k, v in body.items() if k not in settings})
         inherited: dict[str, Column] = {}
         for base in reversed(cls.__mro__[1:]):
             if isinstance(base, ContractMeta) and base._spec is not None:
                 inherited.update(base._spec.by_name)
-        own = _own_columns(cls, body, settings)
+        own = _own_columns(cls, body, settings, known_at)
         columns = {**inherited, **own}
         cls._spec = ContractSpec(name, tuple(columns.values())) if columns else None
         return cls
+
+    def __init__(
+        cls,
+        name: str,
+        bases: tuple[type, ...],
+        body: dict[str, Any],
+        *,
+        known_at: str | None = None,  # noqa: ARG002 - read by __new__; a class's keywords are given to both
+    ) -> None:
+        super().__init__(name, bases, body)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002 - the signature of type.__call__
         raise ContractError(f"{cls.__name__} is a declaration, not a row; pass rows as dicts or Arrow tables")
@@ -125,7 +141,7 @@ def check(contract: ContractSpec, table: Any, *, limit: int = 100) -> list[Viola
     arrow = as_table(table)
     learned = contract.learn(arrow)
     spec = {
-        "contract": json.loads(learned.to_json()),
+        "contract": json.loads(learned.rules_json()),
         "features": [],
         "order": [],
         "model": None,
@@ -143,7 +159,9 @@ def spec_of(contract: type[Contract] | ContractSpec) -> ContractSpec:
     raise ContractError(f"expected a Contract class, found {contract!r}")
 
 
-def _own_columns(cls: type, body: dict[str, Any], settings: dict[str, _Settings]) -> dict[str, Column]:
+def _own_columns(
+    cls: type, body: dict[str, Any], settings: dict[str, _Settings], known_at: str | None
+) -> dict[str, Column]:
     written = body.get("__annotations__", {})
     stray = [k for k in settings if k not in written]
     if stray:
@@ -165,8 +183,10 @@ def _own_columns(cls: type, body: dict[str, Any], settings: dict[str, _Settings]
         if name not in settings and name in body:
             raise ContractError(f"{cls.__name__}.{name} has the value {body[name]!r}; write `= sp.column(...)`")
         column_type, nullable = found
-        base = Column(name, column_type, nullable)
-        columns[name] = replace(base, **settings[name].values) if name in settings else base
+        found_column = Column(name, column_type, nullable)
+        if name in settings:
+            found_column = replace(found_column, **settings[name].values)
+        columns[name] = found_column if found_column.known_at else replace(found_column, known_at=known_at)
     return columns
 
 

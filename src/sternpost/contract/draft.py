@@ -50,6 +50,8 @@ def to_source(contract: ContractSpec) -> str:
         settings = [f"{k}={v!r}" for k in ("ge", "gt", "le", "lt") if (v := getattr(c, k)) is not None]
         if c.minor_digits not in (None, 2):
             settings.append(f"minor_digits={c.minor_digits}")
+        if c.known_at is not None:
+            settings.append(f"known_at={c.known_at!r}")
         lines.append(f"    {c.name}: {annotation}" + (f" = sp.column({', '.join(settings)})" if settings else ""))
     return "\n".join(lines) + "\n"
 

@@ -17,8 +17,9 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sternpost.contract.duration import duration
 from sternpost.contract.types import COLUMN_TYPES, ColumnType
-from sternpost.errors import ContractError
+from sternpost.errors import ContractError, UsageError
 
 FORMAT = 1
 METADATA_KEY = b"sternpost.contract"
@@ -33,6 +34,8 @@ class Column:
     """One column: its type, whether it may be null, its bounds, and what happens to a value that breaks a rule.
 
     Bounds are in the column's own unit; those of timestamps are microseconds UTC, those of money minor units.
+    `known_at` says when a value can be had: "decision", a span of time after the decision ("2h"), "outcome", or None
+    where nobody said.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Column:
     on_unseen: OnViolation = "count"
     minor_digits: int | None = None
     currency: str | None = None
+    known_at: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name or not isinstance(self.name, str):
@@ -64,6 +68,7 @@ class Column:
                     f"annotate the column `{self.type} | None`"
                 )
         self._check_bounds()
+        self._check_known_at()
         if self.categories is not None:
             if self.type != "category":
                 raise ContractError(f"column {self.name}: only a Category lists categories, not a {self.type}")
@@ -71,6 +76,19 @@ class Column:
                 raise ContractError(f"column {self.name}: a category is listed twice: {list(self.categories)}")
         if self.type == "money" and self.minor_digits is None:
             object.__setattr__(self, "minor_digits", 2)
+
+    def _check_known_at(self) -> None:
+        if self.known_at in (None, "decision", "outcome"):
+            return
+        try:
+            span = duration(str(self.known_at), "known_at")
+        except UsageError:
+            raise ContractError(
+                f"column {self.name}: known_at={self.known_at!r} is none of 'decision', 'outcome', or a span of time "
+                f"after the decision such as '2h'"
+            ) from None
+        if not span:
+            object.__setattr__(self, "known_at", "decision")
 
     def _check_bounds(self) -> None:
         given = {k: v for k in ("ge", "gt", "le", "lt") if (v := getattr(self, k)) is not None}
@@ -139,8 +157,19 @@ class ContractSpec:
         return tuple(c.name for c in self.columns if not c.learned)
 
     def to_json(self) -> str:
-        """Canonical JSON; the engine reads the same text."""
-        body = {"format": FORMAT, "name": self.name, "columns": [asdict(c) for c in self.columns]}
+        """Canonical JSON. A column's `known_at` is written where it was declared."""
+        columns = [asdict(c) for c in self.columns]
+        return self._json([{k: v for k, v in c.items() if k != "known_at" or v is not None} for c in columns])
+
+    def rules_json(self) -> str:
+        """What the engine reads: the rules that one row has to keep, without when its values can be had."""
+        columns = [asdict(c) for c in self.columns]
+        for column in columns:
+            del column["known_at"]
+        return self._json(columns)
+
+    def _json(self, columns: list[dict[str, Any]]) -> str:
+        body = {"format": FORMAT, "name": self.name, "columns": columns}
         return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod

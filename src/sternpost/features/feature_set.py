@@ -62,6 +62,11 @@ class FeatureSet:
         """Names of the model's inputs, in order."""
         return self._plan.names
 
+    @property
+    def reads(self) -> dict[str, frozenset[str]]:
+        """For each of the model's inputs the columns that go into it, directly or through other features."""
+        return self._plan.reads
+
     def learn(self, table: Any) -> FeatureSet:
         """A feature set whose contract has learned its open categories from `table`; itself when none is open."""
         learned = self.contract.learn(table)

@@ -39,6 +39,15 @@ class Plan:
         """Names of the outputs, in order."""
         return tuple(o if isinstance(o, str) else o.name for o in self.outputs)
 
+    @property
+    def reads(self) -> dict[str, frozenset[str]]:
+        """For each output the columns that go into it, directly or through other features."""
+        through: dict[str, frozenset[str]] = {}
+        for step in self.steps:
+            each = (through.get(p.name, frozenset((p.name,))) for p in step.parameters)
+            through[step.name] = frozenset().union(*each)
+        return {name: through.get(name, frozenset((name,))) for name in self.names}
+
 
 def plan(contract: ContractSpec, features: Sequence[Feature[..., Any] | str]) -> Plan:
     """Resolve names, find cycles, check types. Raises FeatureError with function, line, cause and replacement."""

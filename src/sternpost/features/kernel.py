@@ -69,7 +69,7 @@ class Kernel:
     ) -> Engine:
         """An engine over this kernel; with `onnx` and `model` (its spec) it scores, without it builds frames."""
         spec = {
-            "contract": json.loads(self.contract.to_json()),
+            "contract": json.loads(self.contract.rules_json()),
             "features": [{"name": o.name, "type": o.type} for o in self.outputs],
             "order": list(self.order),
             "model": model,

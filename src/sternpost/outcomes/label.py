@@ -19,8 +19,8 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
+from sternpost.contract.duration import duration
 from sternpost.errors import UsageError
-from sternpost.outcomes.duration import duration
 
 Absence = Literal["explicit", "negative_at_maturity", "censored"]
 Kind = Literal["binary", "quantity"]

@@ -5,6 +5,7 @@
     loading    a folder becomes a Project
     labels     the target as numpy, and what it means
     split      which rows train and which are held out
+    auditing   what the leak audit is given, and what a project's waivers are
     measures   the holdout's numbers, and the floors they have to reach
     training   a Project becomes a sealed bundle
     data_file  reading a file to draft from
@@ -14,9 +15,10 @@
 Nothing here is imported until a project is used; scikit-learn is imported only when one is trained.
 """
 
+from sternpost.project.auditing import audit_project
 from sternpost.project.loading import Project, load_project
 from sternpost.project.settings import Settings
 from sternpost.project.skeleton import skeleton
 from sternpost.project.training import TrainResult, train
 
-__all__ = ["Project", "Settings", "TrainResult", "load_project", "skeleton", "train"]
+__all__ = ["Project", "Settings", "TrainResult", "audit_project", "load_project", "skeleton", "train"]

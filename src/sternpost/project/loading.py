@@ -51,17 +51,18 @@ class Project:
 
     def load(self) -> pa.Table:
         """The project's rows. Raises `UsageError` when its `load()` fails, `ContractError` when a column is missing
-        that the contract, the target or the split needs."""
+        that the contract, the target, the split or the audit needs."""
         with self.module.at_work(), self.module.explained("load()"):
             data = self._load()
         try:
             table = as_table(data)
         except ContractError as e:
             raise ContractError(f"load(): {e}") from None
-        time = self.settings.split.time
+        time, entity = self.settings.split.time, self.settings.audit.entity
         wanted = {
             **dict.fromkeys(self.contract.names, f"a column of {self.contract.name}"),
             **({} if time is None else {time: "[split] time"}),
+            **({} if entity is None else {entity: "[audit] entity"}),
             self.target: "the target",
         }
         for name, role in wanted.items():

@@ -1,10 +1,11 @@
 """What `sternpost.toml` may say.
 
     [project]  name, owner, decision, module
-    [split]    time, train_before, holdout_every_days; or, for rows without a time, holdout_share and seed
+    [split]    time, train_before, holdout_every_days or holdout_from; without a time, holdout_share and seed
     [gates]    floors and ceilings that the holdout has to keep, e.g. min_auc = 0.65
     [policy]   bands from score to action, and the action of rows that get no score
     [outcome]  what the outcome of a decision is and when it is due: horizon, grace, absence, ...
+    [audit]    what the leak audit has to know: entity, entities_recur, and [[audit.waivers]]
 
 Owed to callers: settings that exist are complete and consistent; every mistake is a `UsageError` that names file,
 section, key and value, and for an unknown key the known one that is nearest.
@@ -19,10 +20,20 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from sternpost.bundle.policy import settle_policy
 from sternpost.errors import DataError, UsageError
+from sternpost.frame.audit.finding import CHECKS
 from sternpost.outcomes.label import LabelDefinition
 
 FILE_NAME = "sternpost.toml"
@@ -52,9 +63,11 @@ class ProjectSection(_Section):
 
 
 class SplitSection(_Section):
-    """With `time`, every n-th whole day before `train_before` is held out; without, a seeded share of the rows."""
+    """With `time`, every n-th whole day before `train_before` is held out, or every row from `holdout_from` on; without
+    a time, a seeded share of the rows."""
 
     time: str | None = None
+    holdout_from: Annotated[dt.datetime | None, BeforeValidator(_moment)] = None
     train_before: Annotated[dt.datetime | None, BeforeValidator(_moment)] = None
     holdout_every_days: int = Field(default=HOLDOUT_EVERY_DAYS, ge=2)
     holdout_share: float = Field(default=0.25, gt=0, lt=1)
@@ -62,13 +75,20 @@ class SplitSection(_Section):
 
     @model_validator(mode="after")
     def _fits(self) -> SplitSection:
-        with_time = self.model_fields_set & {"train_before", "holdout_every_days"}
+        with_time = self.model_fields_set & {"train_before", "holdout_every_days", "holdout_from"}
         without = self.model_fields_set & {"holdout_share", "seed"}
         if self.time is None and with_time:
             raise ValueError(f'{min(with_time)} needs a time column; add e.g. time = "created_at", or remove it')
         if self.time is not None and without:
             raise ValueError(
                 f"{min(without)} is for rows without a time; with time, whole days are held out; remove it"
+            )
+        if {"holdout_from", "holdout_every_days"} <= self.model_fields_set:
+            raise ValueError("holdout_from holds out the end, holdout_every_days days in between; remove one of them")
+        if self.holdout_from is not None and self.train_before is not None and self.holdout_from >= self.train_before:
+            raise ValueError(
+                f"holdout_from = {self.holdout_from.isoformat()} leaves no holdout before train_before = "
+                f"{self.train_before.isoformat()}; choose an earlier moment"
             )
         return self
 
@@ -82,6 +102,31 @@ class GatesSection(_Section):
     min_accuracy: float | None = None
     max_mae: float | None = None
     max_rmse: float | None = None
+
+
+class WaiverSection(_Section):
+    """One finding of the leak audit that a named person lets pass until a day."""
+
+    check: str
+    column: str | None = None
+    owner: str = Field(min_length=1)
+    evidence: str = Field(min_length=1)
+    expires: dt.date
+
+    @field_validator("check")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in CHECKS:
+            raise ValueError(f"no check has that name; known: {', '.join(CHECKS)}")
+        return value
+
+
+class AuditSection(_Section):
+    """`entity` is the column that says whom a row is about; `entities_recur`, that the model will meet it again."""
+
+    entity: str | None = None
+    entities_recur: bool = False
+    waivers: list[WaiverSection] = []
 
 
 def _policy(value: object) -> object:
@@ -110,6 +155,7 @@ class Settings(_Section):
     gates: GatesSection = GatesSection()
     policy: Annotated[dict[str, Any] | None, BeforeValidator(_policy)] = None
     outcome: Annotated[InstanceOf[LabelDefinition] | None, BeforeValidator(_outcome)] = None
+    audit: AuditSection = AuditSection()
 
 
 def read_settings(folder: Path) -> Settings:
@@ -162,6 +208,11 @@ def _place(location: tuple[str | int, ...]) -> str:
 
 def _keys(location: tuple[str | int, ...]) -> list[str]:
     """The keys that are known at a place of the file."""
-    sections: dict[str, type[BaseModel]] = {"project": ProjectSection, "split": SplitSection, "gates": GatesSection}
+    sections: dict[str, type[BaseModel]] = {
+        "project": ProjectSection,
+        "split": SplitSection,
+        "gates": GatesSection,
+        "audit": WaiverSection if "waivers" in location else AuditSection,
+    }
     model = sections[str(location[0])] if location else Settings
     return list(model.model_fields)

@@ -2,7 +2,8 @@
 
 Rows with a time are held out by whole UTC days: the distinct days before `train_before` are numbered in order, and
 every n-th is held out. Rows of one day share their weather, prices and campaigns; held out at random they would tell
-the model about each other, and the holdout would look better than the future will.
+the model about each other, and the holdout would look better than the future will. Or every row from `holdout_from`
+on is held out, and training ends one horizon earlier, as outcomes that came later were not known then.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ class Split:
     holdout: npt.NDArray[np.int64]
 
 
-def split_rows(table: pa.Table, known: npt.NDArray[np.bool_], settings: SplitSection) -> Split:
+def split_rows(table: pa.Table, known: npt.NDArray[np.bool_], settings: SplitSection, *, horizon_us: int = 0) -> Split:
     """Split the rows of `table` for which `known` (bool [n], the target is known).
+
+    `horizon_us` is how long after its decision an outcome may be told, in microseconds.
 
     Raises `UsageError` when one side would be empty, `ContractError` when the time is missing or is no time.
     """
@@ -45,6 +48,8 @@ def split_rows(table: pa.Table, known: npt.NDArray[np.bool_], settings: SplitSec
                 f"[split] train_before = {settings.train_before.isoformat()}: none of the {int(known.sum())} rows with "
                 f"a known target has {settings.time} before it; choose a later moment"
             )
+    if settings.holdout_from is not None:
+        return _at_the_end(rows, moments[rows], settings, horizon_us)
     days, number = np.unique(moments[rows] // DAY_US, return_inverse=True)
     if len(days) < settings.holdout_every_days:
         raise UsageError(
@@ -53,6 +58,22 @@ def split_rows(table: pa.Table, known: npt.NDArray[np.bool_], settings: SplitSec
         )
     held = number % settings.holdout_every_days == settings.holdout_every_days - 1
     return Split(rows[~held], rows[held])
+
+
+def _at_the_end(
+    rows: npt.NDArray[np.int64], moments: npt.NDArray[np.int64], settings: SplitSection, horizon_us: int
+) -> Split:
+    assert settings.holdout_from is not None
+    start = microseconds(settings.holdout_from)
+    split = Split(rows[(moments < start) & (moments + horizon_us <= start)], rows[moments >= start])
+    for side, found in (("training", split.training), ("holdout", split.holdout)):
+        if not len(found):
+            gap = f" and {horizon_us / DAY_US:g} days of [outcome] horizon and grace" if horizon_us else ""
+            raise UsageError(
+                f"[split] holdout_from = {settings.holdout_from.isoformat()}{gap} leaves no row for the {side}; choose "
+                f"another moment"
+            )
+    return split
 
 
 def _at_random(rows: npt.NDArray[np.int64], settings: SplitSection) -> Split:

@@ -1,8 +1,8 @@
 """A project becomes a sealed bundle, or a reason why not.
 
-In order: load; keep the rows whose outcome is known; split; build the model's matrix, which applies the contract; fit;
-seal, which proves the export; score the holdout with the sealed bundle; keep the gates. The same project on the same
-data gives the same digest, as far as `fit` does.
+In order: load; keep the rows whose outcome is known; split; audit; build the model's matrix, which applies the
+contract; fit; seal, which proves the export; score the holdout with the sealed bundle; keep the gates. The same project
+on the same data gives the same digest, as far as `fit` does.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sternpost.bundle import Bundle, build
-from sternpost.errors import ContractError, ContractViolation, FeatureError
-from sternpost.project.labels import plain, to_numpy
+from sternpost.errors import ContractViolation, FeatureError, LeakFound
+from sternpost.frame.audit import AuditReport
+from sternpost.project.auditing import audit_rows, known_rows, split_of
+from sternpost.project.labels import to_numpy
 from sternpost.project.loading import Project
 from sternpost.project.measures import Gate, check_gates, measure
-from sternpost.project.split import split_rows
+from sternpost.project.settings import FILE_NAME
 
 #: Parity, golden rows and the profile come from at most this many training rows.
 REFERENCE_ROWS_MAX = 200_000
 _REFERENCE_SEED = 0
 
 #: What training calls the steps it takes, in order.
-STEPS = ("load", "split", "features", "fit", "seal", "measure")
+STEPS = ("load", "split", "audit", "features", "fit", "seal", "measure")
 
 Progress = Callable[[str], None]
 
@@ -38,12 +40,13 @@ class TrainResult:
 
     Rows: `rows_loaded`, of them `rows_unknown` with a null target, `rows_training`, `rows_holdout`, of these
     `rows_refused` by the contract when scored; what lies after `train_before` is neither. `metrics` are the holdout's,
-    a number that its rows do not determine is None; `seconds` by step.
+    a number that its rows do not determine is None; `audit` is the leak audit; `seconds` by step.
     """
 
     bundle: Bundle
     metrics: dict[str, float | None]
     gates: tuple[Gate, ...]
+    audit: AuditReport
     rows_loaded: int
     rows_unknown: int
     rows_training: int
@@ -74,26 +77,26 @@ def train(project: Project, *, progress: Progress | None = None) -> TrainResult:
     """Train and seal. `progress` is called with the name of each step (one of STEPS) when it begins.
 
     Raises `UsageError` (settings, or the project's own code), `ContractError` and `ContractViolation` (rows, by their
-    number in what load() gave, from 0), `FeatureError`, `ExportError`, `ParityError`, and `GateMissed` when the
-    holdout stays below a gate.
+    number in what load() gave, from 0), `LeakFound` when the audit refuses, `FeatureError`, `ExportError`,
+    `ParityError`, and `GateMissed` when the holdout stays below a gate.
     """
     _need_scikit_learn()
     clock = _Clock(progress)
     clock.step("load")
     table = project.load()
-    target = plain(table.column(project.target))
-    known = np.asarray(target.is_valid().to_numpy(), dtype=np.bool_)
-    if not known.any():
-        raise ContractError(
-            f"load() gave {table.num_rows} rows, none of them with a known {project.target}; there is nothing to learn"
-        )
+    known = known_rows(project, table)
 
     clock.step("split")
-    split = split_rows(table, known, project.settings.split)
+    split = split_of(project, table, known)
     training = table.take(split.training)
     holdout = table.take(split.holdout)
     y = to_numpy(project.target, training.column(project.target))
     truth = to_numpy(project.target, holdout.column(project.target))
+
+    clock.step("audit")
+    audited = audit_rows(project, table, known, split)
+    if audited.blocked:
+        raise LeakFound(_refusal(audited), audited)
 
     clock.step("features")
     features = project.features.learn(training)
@@ -133,6 +136,7 @@ def train(project: Project, *, progress: Progress | None = None) -> TrainResult:
         bundle=bundle,
         metrics=metrics,
         gates=gates,
+        audit=audited,
         rows_loaded=table.num_rows,
         rows_unknown=int((~known).sum()),
         rows_training=len(split.training),
@@ -147,6 +151,14 @@ def _need_scikit_learn() -> None:
         import sklearn  # noqa: F401 - asked before the data is loaded, not after
     except ModuleNotFoundError:
         raise FeatureError("training needs scikit-learn; pip install 'sternpost[train]'") from None
+
+
+def _refusal(audited: AuditReport) -> str:
+    told = "; ".join(f"{f.check}: {f.told}" for f in audited.findings if f.blocks)
+    return (
+        f"the leak audit refuses training: {told}; sternpost audit says what to do; a finding that is no leak is "
+        f"waived by name in {FILE_NAME}: [[audit.waivers]] check, column, owner, evidence, expires"
+    )
 
 
 def _sample(training: pa.Table) -> pa.Table:

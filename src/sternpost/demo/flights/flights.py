@@ -25,7 +25,7 @@ def weather(unit: str, low: float, high: float) -> Any:
     return sp.column(unit=unit, ge=low, le=high, on_violation="null")
 
 
-class Flight(sp.Contract):
+class Flight(sp.Contract, known_at="decision"):
     """One scheduled departure, as it is known when it should leave."""
 
     sched_dep_utc: sp.Timestamp

@@ -6,8 +6,8 @@ import datetime as dt
 
 import pytest
 
+from sternpost.contract.duration import duration
 from sternpost.errors import UsageError
-from sternpost.outcomes.duration import duration
 
 
 @pytest.mark.parametrize(
